@@ -1,0 +1,1 @@
+"""Outcome models, one file each; ``sim.registry`` finds them."""

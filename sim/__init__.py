@@ -1,0 +1,1 @@
+"""Forecasts of what an investment in marketing automation or AI service will return."""

@@ -1,0 +1,1 @@
+"""Frozen nouns that pass between the rooms; they hold numbers and decide nothing."""
