@@ -187,11 +187,11 @@ class OutcomeModel(Protocol):
         ...
 
     def check(self, summary: PilotSummary) -> tuple[Check, ...]:
-        """Findings on the statistics that need no fit (an empty arm, no events, short follow-up)."""
+        """Return findings on the statistics that need no fit (an empty arm, no events, short follow-up)."""
         ...
 
     def build(self, summary: PilotSummary, priors: Priors) -> pymc.Model:
-        """The PyMC model. Must define ``level`` with dims (arm, segment); data are ``pm.Data``."""
+        """Return the PyMC model. It must define ``level`` with dims (arm, segment); data are ``pm.Data``."""
         ...
 
     def prior(self, summary: PilotSummary, priors: Priors, n: int, *, rng: np.random.Generator) -> Draws:

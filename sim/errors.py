@@ -1,7 +1,7 @@
 """Errors that a user can mend, and the collector that tells all of them at once.
 
 Three kinds of trouble exist. A ``Problem`` is something wrong in the user's config, data or
-environment; problems are collected and raised together in one ``ProblemsError``. ``Interrupted``
+environment; problems are collected and raised together in one ``ProblemsError``. ``InterruptedFitError``
 is the user or the system asking to stop. Everything else that escapes is a bug in sim.
 """
 
@@ -66,7 +66,7 @@ class ProblemsError(SimError):
         super().__init__("\n".join(str(problem) for problem in problems))
 
 
-class Interrupted(SimError):
+class InterruptedFitError(SimError):
     """Sampling was stopped from outside; nothing was published."""
 
 
