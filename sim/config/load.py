@@ -220,7 +220,7 @@ def _real_key(error: ErrorDetails, tree: Any) -> Key:
         if (isinstance(here, dict) and part in here) or (
             isinstance(here, list) and isinstance(part, int) and part < len(here)
         ):
-            here = here[part]
+            here = here[part]  # type: ignore[index]  # `inside` has seen to it
         elif not (last and error["type"] == "missing"):
             continue
         key.append(part)

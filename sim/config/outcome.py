@@ -1,0 +1,405 @@
+"""Resolves one `[outcomes.NAME]` table: inherited keys, data, levels, value, rollout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+
+from sim.config.locate import Path as Key
+from sim.config.plan import ONLY_ARM, DataPlan, OutcomePlan, Reference, RolloutPlan, VolumePlan
+from sim.config.quantity import NON_NEGATIVE, SHARE, looks_like_quantity, parse
+from sim.config.schema import PILOT_KEYS, Arm, Data, Outcome, Volume
+from sim.contract import OutcomeModel, Priors
+from sim.records.quantity import Limits, Quantity, quoted
+from sim.registry import models
+
+if TYPE_CHECKING:
+    from sim.config.resolve import Resolver
+
+_LEVELS = {"share": SHARE, "positive": NON_NEGATIVE, "real": Limits()}
+_FRACTIONS = {"margin", "share", "rate", "probability"}
+_SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0}
+_NOT_YET = {
+    "design": "only randomised pilots are fitted by this version",
+    "cluster": "cluster effects are not fitted by this version",
+}
+
+
+def _time_unit(text: str | None) -> str | None:
+    singular = text.strip().lower().removesuffix("s") if text else ""
+    return {"min": "minute", "h": "hour", "sec": "second", "": "second" if text == "s" else None}.get(
+        singular, singular if singular in _SECONDS else None
+    )
+
+
+def resolve_outcome(found: Resolver, name: str, volumes: dict[str, VolumePlan]) -> OutcomePlan:
+    """Return the plan of one outcome, noting every problem in `found`.
+
+    An own volume (a number or a table) is added to `volumes` under the outcome's path.
+    """
+    outcome, key = found.config.outcomes[name], ("outcomes", name)
+    path = f"outcomes.{quoted(name)}"
+    known = models()
+    if outcome.model not in known:
+        remedy = found.close(outcome.model, list(known))
+        found.problem((*key, "model"), f'"{outcome.model}" is not a model', ", ".join(known), remedy)
+        found.problems.raise_if_any()
+    model = known[outcome.model]
+    settings = _inherited(found, outcome)
+    _refuse_what_is_not_built(found, key, outcome, settings)
+    levels = {
+        side: _level(found, (*key, side), getattr(outcome, side), model) for side in ("control", "treated")
+    }
+    control_path = found.keep((*key, "control"), levels["control"])
+    treated_path = found.keep((*key, "treated"), levels["treated"])
+    effect_path = found.keep((*key, "effect"), outcome.effect)
+    data = _data(found, name, outcome, settings, model, control_path, treated_path, effect_path)
+    value_paths, factor, price_path = _value(found, key, outcome)
+    saves = outcome.saves or ("labour" if outcome.model == "cost" and _time_unit(outcome.unit) else None)
+    if model.name == "cost" and value_paths and saves is None:
+        remedy = 'saves = "labour" when it is staff time, else a word of your own, e.g. "media"'
+        found.problem(
+            (*key, "saves"), "a cost outcome with money does not say what it saves", "saves = …", remedy
+        )
+    volume = _volume(found, name, outcome, volumes)
+    if value_paths and outcome.volume is None:
+        remedy = "volume = 40_000 (units a month) or the name of a driver in [volumes]"
+        found.problem((*key, "volume"), "volume is missing", "what the effect acts on each month", remedy)
+    if outcome.acquires and model.name != "conversion":
+        found.problem((*key, "acquires"), f"acquires on a {model.name} outcome", "conversion outcomes only")
+    _after(found, key, outcome, settings)
+    return OutcomePlan(
+        name=name,
+        path=path,
+        model=model,
+        better=outcome.better or model.better,
+        unit=outcome.unit or model.unit,
+        priors=_priors(found, (*key, "prior"), outcome, model),
+        data=data,
+        control_path=control_path,
+        treated_path=treated_path,
+        effect_path=effect_path,
+        volume=volume,
+        value_paths=value_paths,
+        value_factor=factor,
+        price_path=price_path,
+        realisation_path=found.keep((*key, "realisation"), outcome.realisation),
+        rollout=_rollout(found, key, outcome),
+        after=outcome.after,
+        saves=saves,
+        acquires=outcome.acquires,
+        split=settings.get("split"),
+        looks=settings.get("looks") or 1,
+        acknowledge=settings.get("acknowledge") or (),
+    )
+
+
+def _inherited(found: Resolver, outcome: Outcome) -> dict[str, Any]:
+    """Merge `[pilot]` under the outcome's own keys; ``false`` unsets."""
+    merged: dict[str, Any] = {}
+    for name in PILOT_KEYS:
+        own = getattr(outcome, name)
+        value = own if own is not None else getattr(found.config.pilot, name)
+        merged[name] = None if value is False else value
+    return merged
+
+
+def _refuse_what_is_not_built(
+    found: Resolver, key: Key, outcome: Outcome, settings: Mapping[str, Any]
+) -> None:
+    if settings["design"] not in (None, "randomised"):
+        found.problem((*key, "design"), f'design "{settings["design"]}"', "randomised", _NOT_YET["design"])
+    if settings["cluster"] is not None:
+        remedy = f"{_NOT_YET['cluster']}; leaving the key out would take rows of one cluster as independent"
+        found.problem((*key, "cluster"), f'cluster "{settings["cluster"]}"', "no cluster", remedy)
+    if settings["data"] is not None and settings["data"].dsn is not None:
+        found.problem(
+            (*key, "data"), "data from a server", "a file", "export the table; this version reads files only"
+        )
+    for name in ("scale", "summary"):
+        if getattr(outcome, name) is not None:
+            found.problem((*key, name), f"{name} on a {outcome.model} outcome", "rating outcomes only")
+
+
+def _level(found: Resolver, key: Key, raw: Any, model: OutcomeModel) -> Quantity | None:
+    """Return an elicited level; a table of statistics is not one."""
+    if raw is None or (isinstance(raw, dict) and not looks_like_quantity(raw)):
+        return None
+    try:
+        return parse(raw, _LEVELS[model.level])
+    except PydanticCustomError as error:
+        context = dict(error.context or {})
+        found.problem((*key, *context["path"]), context["found"], context["allowed"], context["remedy"])
+        return None
+
+
+def _data(
+    found: Resolver,
+    name: str,
+    outcome: Outcome,
+    settings: Mapping[str, Any],
+    model: OutcomeModel,
+    control_path: str | None,
+    treated_path: str | None,
+    effect_path: str | None,
+) -> DataPlan | None:
+    """Return what is fitted, or None where every level is elicited; refuse what says neither."""
+    key: Key = ("outcomes", name)
+    inline = {side: raw for side in ("control", "treated") if _is_statistics(raw := getattr(outcome, side))}
+    with_control = control_path is None
+    with_treated = treated_path is None and effect_path is None
+    data, arm = settings["data"], settings["arm"]
+    if treated_path is not None and effect_path is not None:
+        found.problem(key, "treated and effect both given as quantities", "one of them")
+    if not with_control and not with_treated:
+        return None
+    if treated_path is not None:
+        found.problem(
+            (*key, "treated"), "treated is a quantity but control is not", "control as a quantity too"
+        )
+        return None
+    options = {"as_of": outcome.as_of, "unit": outcome.unit or model.unit}
+    failed = _failed(found, outcome)
+    if inline:
+        return _inline(found, key, inline, with_control, with_treated, options)
+    if not isinstance(data, Data):
+        remedy = 'data = "pilot.csv", or control = { … } and treated = { … } with the statistics themselves'
+        found.problem(
+            key,
+            "no pilot and no levels",
+            "data, inline statistics, or control and treated as numbers",
+            remedy,
+        )
+        return None
+    if data.file is None:
+        found.problem((*key, "data"), "data names no file", 'data = "pilot.csv"')
+        return None
+    labels = arm if isinstance(arm, Arm) else None
+    if with_control and with_treated and (labels is None or labels.control is None or not labels.treated):
+        remedy = (
+            'arm = { column = "group", control = "a", treated = "b" }; with one arm only, control or effect'
+        )
+        found.problem(
+            (*key, "arm"), "the data have no arm column", "which column tells control from treated", remedy
+        )
+    return DataPlan(
+        file=_resolved(found.source.folder, data.file),
+        shown=data.file,
+        columns=outcome.columns or {},
+        table=data.table,
+        sheet=data.sheet,
+        query=data.query,
+        arm=labels.column if labels else None,
+        control=(labels.control if labels else None) if with_control else None,
+        treated=(labels.treated if labels else (ONLY_ARM,)) if with_treated else (),
+        segment=settings["segment"],
+        period=settings["period"],
+        missing=settings["missing"] or (),
+        failed=failed,
+        options=options,
+    )
+
+
+def _resolved(folder: Path, file: str) -> Path:
+    return folder / file
+
+
+def _is_statistics(raw: Any) -> bool:
+    return isinstance(raw, dict) and not looks_like_quantity(raw)
+
+
+def _inline(
+    found: Resolver,
+    key: Key,
+    inline: Mapping[str, Any],
+    with_control: bool,
+    with_treated: bool,
+    options: Mapping[str, Any],
+) -> DataPlan | None:
+    wanted = [side for side, is_wanted in (("control", with_control), ("treated", with_treated)) if is_wanted]
+    for side in wanted:
+        if side not in inline:
+            found.problem((*key, side), f"{side} is missing", "the other arm's statistics, or a quantity")
+    if any(side not in inline for side in wanted):
+        return None
+    return DataPlan(
+        file=None,
+        shown="inline",
+        columns={},
+        inline={side: inline[side] for side in wanted},
+        control="control" if with_control else None,
+        treated=(ONLY_ARM,) if with_treated else (),
+        options=options,
+    )
+
+
+def _failed(found: Resolver, outcome: Outcome) -> tuple[str, ...]:
+    """Return the headers of the outcomes before this one, whose failures this one works on."""
+    if outcome.remaining:
+        return ()
+    headers: list[str] = []
+    seen: set[str] = set()
+    here = outcome.after
+    while here is not None and here in found.config.outcomes and here not in seen:
+        seen.add(here)
+        earlier = found.config.outcomes[here]
+        header = (earlier.columns or {}).get("outcome")
+        if header is not None:
+            headers.append(header)
+        here = earlier.after
+    return tuple(headers)
+
+
+def _after(found: Resolver, key: Key, outcome: Outcome, settings: Mapping[str, Any]) -> None:
+    if outcome.after is None:
+        if outcome.remaining:
+            found.problem((*key, "remaining"), "remaining without after", 'after = "another outcome"')
+        return
+    others = found.config.outcomes
+    place = (*key, "after")
+    if outcome.after not in others:
+        options = [name for name in others if name != key[1]]
+        remedy = found.close(outcome.after, options)
+        found.problem(place, f'"{outcome.after}" names no outcome', ", ".join(options), remedy)
+        return
+    earlier = others[outcome.after]
+    if earlier.model != "conversion":
+        found.problem(place, f'"{outcome.after}" is a {earlier.model} outcome', "a conversion outcome")
+    if earlier.volume != outcome.volume:
+        found.problem(place, f'"{outcome.after}" works on another volume', "the same volume")
+    seen = {str(key[1])}
+    here: str | None = outcome.after
+    while here is not None and here in others:
+        if here in seen:
+            found.problem(place, f'"{key[1]}" comes after itself', "no cycles")
+            return
+        seen.add(here)
+        here = others[here].after
+    fitted = settings["data"] is not None and not looks_like_quantity(outcome.control)
+    by_rows = set(outcome.columns or {}) in ({"amount"}, {"outcome"}, {"events"}, {"rating"})
+    can_filter = by_rows and "outcome" in (earlier.columns or {}) and _same_data(found, earlier, settings)
+    if fitted and not outcome.remaining and not can_filter:
+        remedy = "give row-level data that hold both outcomes' columns, or remaining = true if it already is"
+        found.problem(
+            (*key, "remaining"),
+            f'nothing says that the table holds only what "{outcome.after}" left over',
+            "remaining = true, or rows with both columns in one file",
+            remedy,
+        )
+
+
+def _same_data(found: Resolver, earlier: Outcome, settings: Mapping[str, Any]) -> bool:
+    return bool(_inherited(found, earlier)["data"] == settings["data"])
+
+
+def _value(found: Resolver, key: Key, outcome: Outcome) -> tuple[tuple[str, ...], float, str | None]:
+    """Return the paths of the factors of the value, a unit factor, and the path of the price."""
+    raw, place = outcome.value, (*key, "value")
+    if raw is None:
+        return (), 1.0, None
+    factor = 1.0
+    if isinstance(raw, dict) and not looks_like_quantity(raw):
+        parts = dict(raw)
+        if "per" in parts:
+            per, unit = _time_unit(str(parts.pop("per"))), _time_unit(outcome.unit)
+            if per is None or unit is None:
+                remedy = 'set unit = "second" (or minute, hour) on the outcome and per = "hour" in the value'
+                found.problem(
+                    place, "value per time on an outcome without a time unit", ", ".join(_SECONDS), remedy
+                )
+            else:
+                factor = _SECONDS[unit] / _SECONDS[per]
+        if not parts:
+            found.problem(place, "value holds no number", "a number, or parts that multiply")
+    else:
+        parts = {"": raw}
+    paths: dict[str, str] = {}
+    for part, given in parts.items():
+        where = (*place, part) if part else place
+        limits = SHARE if part in _FRACTIONS else NON_NEGATIVE
+        try:
+            paths[part] = str(found.keep(where, parse(given, limits)))
+        except PydanticCustomError as error:
+            context = dict(error.context or {})
+            found.problem((*where, *context["path"]), context["found"], context["allowed"], context["remedy"])
+    return tuple(paths.values()), factor, paths.get("price")
+
+
+def _volume(found: Resolver, name: str, outcome: Outcome, volumes: dict[str, VolumePlan]) -> Reference | None:
+    """Return what the outcome acts on; an own number becomes a driver under the outcome's path."""
+    key: Key = ("outcomes", name, "volume")
+    if outcome.volume is None:
+        return None
+    if isinstance(outcome.volume, Volume):
+        own = f"outcomes.{name}.volume"
+        volumes[own] = found.volume(key, own, outcome.volume)
+        reference = Reference("volume", own)
+    else:
+        given = found.reference(key, outcome.volume)
+        if given is None or given.kind == "stock":
+            if given is not None:
+                found.problem(key, f'"{outcome.volume}" is a stock', f'volume = "{given.name}"')
+            return None
+        reference = given
+    if reference.kind == "successes":
+        seen, here = {name}, reference
+        while here.kind == "successes":
+            if here.name in seen:
+                found.problem(key, f'"{name}" is a stage of itself', "no cycles")
+                return None
+            seen.add(here.name)
+            earlier = found.config.outcomes[here.name]
+            if earlier.model != "conversion":
+                found.problem(
+                    key, f'"{here.name}" is a {earlier.model} outcome', "successes of a conversion outcome"
+                )
+                return None
+            text = earlier.volume
+            if not (
+                isinstance(text, str) and text.endswith(".successes") and text[:-10] in found.config.outcomes
+            ):
+                break
+            here = Reference("successes", text[:-10])
+    if reference.kind == "volume" and outcome.model != "churn" and not _has_flow(volumes, reference.name):
+        found.problem(key, f'"{reference.name}" has only a stock', "a volume with monthly units")
+    return reference
+
+
+def _has_flow(volumes: Mapping[str, VolumePlan], name: str) -> bool:
+    return name not in volumes or volumes[name].monthly_path is not None or volumes[name].of is not None
+
+
+def _rollout(found: Resolver, key: Key, outcome: Outcome) -> RolloutPlan:
+    """Merge the outcome's rollout over the programme's, key by key."""
+    own, shared = outcome.rollout, found.config.rollout
+
+    def pick(attribute: str) -> tuple[Key, Any]:
+        mine = getattr(own, attribute) if own is not None else None
+        return ((*key, "rollout"), mine) if mine is not None else (("rollout",), getattr(shared, attribute))
+
+    (delay_key, delay), (ramp_key, ramp) = pick("delay"), pick("ramp")
+    (fade_key, fade), (transfer_key, transfer) = pick("fade"), pick("transfer")
+    return RolloutPlan(
+        found.keep((*delay_key, "delay"), delay),
+        None if ramp is None else found.keep((*ramp_key, "ramp", "months"), ramp.months),
+        "linear" if ramp is None else ramp.shape,
+        None if fade is None else found.keep((*fade_key, "fade", "half_life"), fade.half_life),
+        pick("ends")[1],
+        found.keep((*transfer_key, "transfer"), transfer),
+    )
+
+
+def _priors(found: Resolver, key: Key, outcome: Outcome, model: OutcomeModel) -> Priors:
+    try:
+        return model.priors.model_validate(outcome.prior or {})
+    except ValidationError as error:
+        for item in error.errors(include_url=False):
+            where = (*key, *item["loc"])
+            found.problem(
+                where, f"{item['loc'][-1] if item['loc'] else 'prior'}: {item['msg']}", "see `sim schema`"
+            )
+    return model.priors()

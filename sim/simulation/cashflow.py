@@ -1,0 +1,79 @@
+"""Monthly cash: costs and known benefits as streams, and the ledger of one strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from sim.records.arrays import FloatArray
+
+Kind = Literal["benefit", "cost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Every cash stream of one strategy; inflows and costs both positive, month 0 first.
+
+    Parameters
+    ----------
+    benefits, costs : mapping of str to (sample, month) array
+        By the path of the outcome, benefit or cost.
+    """
+
+    benefits: Mapping[str, FloatArray]
+    costs: Mapping[str, FloatArray]
+
+    def total(self, kind: Kind, shape: tuple[int, int]) -> FloatArray:
+        """Return the sum over the streams of one kind, (sample, month)."""
+        streams = self.benefits if kind == "benefit" else self.costs
+        total = np.zeros(shape)
+        for flows in streams.values():
+            total += flows
+        return total
+
+
+def flow(
+    n: int,
+    horizon: int,
+    *,
+    once: FloatArray | None = None,
+    at: int = 0,
+    monthly: FloatArray | None = None,
+    listed: FloatArray | None = None,
+    counted: FloatArray | None = None,
+    amount: FloatArray | None = None,
+    first: int = 1,
+    last: int | None = None,
+    growth: FloatArray | None = None,
+) -> FloatArray:
+    """Return one stream of cash, (sample, month 0 … horizon).
+
+    Parameters
+    ----------
+    once : (n or 1, 1) array
+        Paid in month `at`.
+    monthly : (n or 1, 1) array
+        Paid in every month from `first` to `last`.
+    listed : (n or 1, k) array
+        Paid in months 1 … k.
+    counted : (n or 1, horizon) array
+        Units in each month, at `amount` (n or 1, 1) each, from `first` to `last`.
+    growth : (1 or n, horizon) array
+        Factor of `monthly` and `amount` by month.
+    """
+    cash = np.zeros((n, horizon + 1))
+    t = np.arange(1, horizon + 1)
+    window = ((t >= first) & (t <= (horizon if last is None else last))).astype(float)[None, :]
+    factor = window if growth is None else window * growth
+    if once is not None:
+        cash[:, at] += once[:, 0]
+    if monthly is not None:
+        cash[:, 1:] += monthly * factor
+    if listed is not None:
+        cash[:, 1 : 1 + listed.shape[1]] += listed
+    if counted is not None and amount is not None:
+        cash[:, 1:] += counted * amount * factor
+    return cash
