@@ -93,6 +93,8 @@ class Resolver:
                 ", ".join(options),
                 self.close(volume.of, options),
             )
+        if isinstance(volume.share, BySegment) and not self._same_segments(volume):
+            self.problem((*key, "share"), "share by segment of a volume without", "the same segments in both")
         if volume.seasonality is not None and self.config.programme.start is None:
             self.problem((*key, "seasonality"), "seasonality without programme.start", "start = 2026-01-01")
         monthly_key = self.written(*text, "monthly")
@@ -107,6 +109,14 @@ class Resolver:
             volume.of,
             self.keep((*key, "share"), volume.share),
         )
+
+    def _same_segments(self, volume: Volume) -> bool:
+        """Whether a share by segment stands on a volume by the same segments."""
+        parent = self.config.volumes.get(volume.of or "")
+        monthly = None if parent is None else parent.monthly or parent.daily
+        if not (isinstance(monthly, BySegment) and isinstance(volume.share, BySegment)):
+            return False
+        return monthly.by.keys() == volume.share.by.keys()
 
     def flow(self, section: str, name: str, flow: Flow) -> FlowPlan:
         """Resolve a cost or a known benefit."""
@@ -267,6 +277,11 @@ def _whole(
         section, name = flow.path.split(".")[0], flow.name
         if flow.arm is not None and flow.arm not in strategies:
             found.problem((section, name, "arm"), f'"{flow.arm}" is not a treated arm', ", ".join(strategies))
+        if flow.per is not None and flow.per.kind == "successes":
+            counted = outcomes.get(flow.per.name)
+            if counted is not None and (counted.volume is None or counted.model.name != "conversion"):
+                allowed = "a conversion outcome with a volume"
+                found.problem((section, name, "per"), f'"{counted.name}" counts no successes', allowed)
         if flow.per is not None and flow.per.kind == "stock":
             kept = [
                 p

@@ -16,6 +16,7 @@ from scipy.special import betaincinv, expit, gammaincinv, logit, ndtr, ndtri
 from sim.errors import Problem, ProblemsError
 from sim.records.arrays import FloatArray
 from sim.records.quantity import (
+    BySegment,
     Certain,
     Limits,
     Named,
@@ -103,19 +104,27 @@ class Drawn:
     ----------
     columns : mapping of str to (sample,) array
         One per scalar quantity; those given by segment end in ``.by.SEGMENT``.
+    segments : mapping of str to tuple of str
+        Segments of the quantities that were given by segment.
     """
 
-    def __init__(self, columns: Mapping[str, FloatArray]) -> None:
+    def __init__(
+        self, columns: Mapping[str, FloatArray], segments: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
         self.columns = columns
+        self._segments = segments or {}
+
+    def replaced(self, columns: Mapping[str, FloatArray]) -> Drawn:
+        """Return the same draws with some columns replaced."""
+        return Drawn({**self.columns, **columns}, self._segments)
 
     def scalar(self, path: str | None, default: float) -> FloatArray:
         """Return the draws of one quantity, (sample, 1) to broadcast over months; default if None."""
         return np.array([[default]]) if path is None else self.columns[path][:, None]
 
     def segments(self, path: str) -> tuple[str, ...]:
-        """Return the segments that a quantity was given by, as quoted keys; empty if it was not."""
-        head = f"{path}.by."
-        return tuple(name[len(head) :] for name in self.columns if name.startswith(head))
+        """Return the segments that a quantity was given by; empty if it was not."""
+        return self._segments.get(path, ())
 
     def by(self, path: str, segments: Sequence[str]) -> FloatArray:
         """Return a quantity for each of `segments`, (sample, segment)."""
@@ -165,7 +174,8 @@ def draw(
             columns[name] = _resampled(name, q, n, seed, tables or {})
         else:
             columns[name] = quantile(q, u[name] if name in u else np.zeros(n))
-    return Drawn(columns)
+    by = {path: tuple(q.by) for path, q in quantities.items() if isinstance(q, BySegment)}
+    return Drawn(columns, by)
 
 
 def _resampled(

@@ -1,0 +1,1 @@
+"""The verbs that the commands share, and the one place that knows their order."""

@@ -1,0 +1,223 @@
+"""The keys of ``summary.json``, filled from simulated strategies."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from sim.config.plan import FlowPlan, Plan
+from sim.engine import evidence
+from sim.engine.headline import headline
+from sim.engine.world import OutcomeState, Strategy, World
+from sim.finance.metrics import measure, without_values
+from sim.records.arrays import FloatArray
+from sim.records.check import Check
+
+PROB = 0.9
+
+type Block = dict[str, Any]
+
+
+def effect_block(values: FloatArray) -> Block:
+    """Return mean, median and the 90 % equal-tailed interval of (sample,) values; null where undefined."""
+    if not np.isfinite(values).all():
+        return dict.fromkeys(("mean", "median", "low", "high"))
+    low, median, high = np.quantile(values, [(1 - PROB) / 2, 0.5, (1 + PROB) / 2])
+    return {"mean": float(values.mean()), "median": float(median), "low": float(low), "high": float(high)}
+
+
+def levels_block(control: FloatArray, treated: FloatArray) -> Block:
+    """Return the blocks of control, treated, their difference and the relative change."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = (treated - control) / control
+    return {
+        "control": effect_block(control),
+        "treated": effect_block(treated),
+        "difference": effect_block(treated - control),
+        "relative": effect_block(relative),
+    }
+
+
+def pooled(state: OutcomeState) -> tuple[FloatArray, FloatArray]:
+    """Return control and treated level over all segments by their weights, (sample,) each."""
+    return (
+        (state.control.level * state.weights).sum(axis=1),
+        (state.treated.level * state.weights).sum(axis=1),
+    )
+
+
+def _money(cash: FloatArray, factors: FloatArray) -> Block:
+    total = cash.sum(axis=1)
+    block = effect_block(total)
+    return {
+        "mean": block["mean"],
+        "low": block["low"],
+        "high": block["high"],
+        "pv": float((cash * factors).sum(axis=1).mean()),
+    }
+
+
+def _outcome(state: OutcomeState, factors: FloatArray) -> Block:
+    control, treated = pooled(state)
+    gain = treated - control if state.plan.better == "higher" else control - treated
+    return {
+        "model": state.plan.model.name,
+        "unit": state.plan.unit,
+        "better": state.plan.better,
+        "pooled": levels_block(control, treated),
+        "segments": {
+            segment: levels_block(state.control.level[:, i], state.treated.level[:, i])
+            for i, segment in enumerate(state.segments)
+        },
+        "p_better": float((gain > 0).mean()),
+        "money": None if state.cash is None else _money(state.cash, factors),
+        "kpi": state.plan.kpi,
+    }
+
+
+def _flows(items: Mapping[str, FlowPlan], ledger: Mapping[str, FloatArray], factors: FloatArray) -> Block:
+    return {
+        name: {**_money(ledger[item.path], factors), "category": item.category}
+        for name, item in items.items()
+        if item.path in ledger
+    }
+
+
+def _strategy(world: World, strategy: Strategy) -> tuple[Block, dict[str, FloatArray]]:
+    """Return the block of one strategy, and its metrics per sample."""
+    plan = world.plan
+    states = strategy.outcomes.values()
+    revenues = [state.revenue for state in states if state.revenue is not None]
+    acquired = [
+        state.projection.units.sum(axis=(1, 2))
+        for state in states
+        if state.plan.acquires and state.projection is not None
+    ]
+    samples, metrics, probability, risk = measure(
+        strategy.benefit,
+        strategy.cost,
+        strategy.factors,
+        discount_rate=world.discount_rate,
+        payback_within=plan.payback_within,
+        hurdle=plan.hurdle,
+        timing=plan.timing,
+        revenue=sum(revenues[1:], start=revenues[0]) if revenues else None,
+        acquired=sum(acquired[1:], start=acquired[0]) if acquired else None,
+        lifetime_value=_lifetime_value(world, strategy),
+    )
+    months = [evidence.observed_months(world, name) for name in world.prepared.summaries]
+    known = [value for value in months if value is not None]
+    block = {
+        "metrics": metrics,
+        "probability": probability,
+        "risk": risk,
+        "evidence": {
+            "share_of_npv_beyond_pilot": evidence.beyond_pilot(world, strategy),
+            "pilot_months": max(known) if known else None,
+            **evidence.sources(world, strategy),
+        },
+        "outcomes": {name: _outcome(state, strategy.factors) for name, state in strategy.outcomes.items()},
+        "costs": _flows(plan.costs, strategy.ledger.costs, strategy.factors),
+        "benefits": _flows(plan.benefits, strategy.ledger.benefits, strategy.factors),
+    }
+    return block, samples
+
+
+def _lifetime_value(world: World, strategy: Strategy) -> FloatArray | None:
+    """Return the discounted worth within the horizon of one treated joiner, (sample,); None without churn."""
+    for state in strategy.outcomes.values():
+        survival = None if state.projection is None else state.projection.survival
+        if survival is None or state.plan.kpi:
+            continue
+        value = np.full((1, len(state.segments)), state.plan.value_factor)
+        for path in state.plan.value_paths:
+            value = value * world.drawn.by(path, state.segments)
+        worth = (survival * strategy.factors[:, None, 1:]).sum(axis=2) * value * state.weights
+        return np.broadcast_to(worth.sum(axis=1), (world.n,))
+    return None
+
+
+def summarise(
+    world: World | None, plan: Plan, checks: Sequence[Check], *, trusted: bool, show: bool
+) -> tuple[Block, Mapping[str, tuple[Strategy, dict[str, FloatArray]]]]:
+    """Return ``summary.json`` and, per strategy, what the tables are written from.
+
+    Parameters
+    ----------
+    world : World
+    plan : Plan
+    checks : sequence of Check
+    trusted : bool
+        Whether no check failed.
+    show : bool
+        Whether figures are told; an untrusted result withholds them unless the user insists.
+    """
+    blocks: dict[str, Block] = {}
+    simulated: dict[str, tuple[Strategy, dict[str, FloatArray]]] = {}
+    for name in plan.strategies:
+        if world is None:
+            blocks[name] = _withheld(plan)
+            continue
+        strategy = world.strategy(name)
+        blocks[name], samples = _strategy(world, strategy)
+        simulated[name] = (strategy, samples)
+    best = max(blocks, key=lambda name: blocks[name]["metrics"]["npv"]["mean"]) if world else None
+    top = blocks[best if best is not None else plan.strategies[0]]
+    summary = {
+        "programme": {
+            "name": plan.name,
+            "currency": plan.currency,
+            "horizon": plan.horizon,
+            "discount_rate": None if world is None else world.discount_rate,
+            "start": None if plan.start is None else month_start(plan.start, 1).isoformat(),
+        },
+        "samples": plan.samples,
+        "seed": plan.seed,
+        "trusted": trusted,
+        "interval": {"kind": "eti", "prob": PROB},
+        "headline": headline(plan, best, top, checks, show=show),
+        "best": best,
+        "strategies": blocks,
+        **top,
+        "checks": [asdict(check) for check in checks],
+    }
+    return summary, simulated
+
+
+def month_start(start: dt.date, month: int) -> dt.date:
+    """Return the first day of a month of the programme; month 0 is paid on month 1's first day."""
+    years, index = divmod(start.month - 1 + max(month, 1) - 1, 12)
+    return dt.date(start.year + years, index + 1, 1)
+
+
+def _withheld(plan: Plan) -> Block:
+    """Return a strategy's block with every figure withheld."""
+    metrics, probability, risk = without_values(plan.horizon)
+    nothing: FloatArray = np.full(1, np.nan)
+    outcomes = {
+        name: {
+            "model": outcome.model.name,
+            "unit": outcome.unit,
+            "better": outcome.better,
+            "pooled": levels_block(nothing, nothing),
+            "segments": {},
+            "p_better": None,
+            "money": None,
+            "kpi": outcome.kpi,
+        }
+        for name, outcome in plan.outcomes.items()
+    }
+    keys = ("share_of_npv_beyond_pilot", "pilot_months", "from_pilot", "from_priors", "from_elicited")
+    return {
+        "metrics": metrics,
+        "probability": probability,
+        "risk": risk,
+        "evidence": dict.fromkeys(keys),
+        "outcomes": outcomes,
+        "costs": {},
+        "benefits": {},
+    }
