@@ -49,6 +49,7 @@ class Source:
     def problem(self, key: Key, found: str, allowed: str = "", remedy: str = "") -> Problem:
         """Return a problem that names the line of `key` or its nearest parent."""
         shown = ".".join(quoted(str(part)) for part in key)
+        found = found.replace("the value is", f"{key[-1]} is") if key else found
         if any(key[: len(part)] == part or part[: len(key)] == key for part in self.overridden):
             return Problem(found, allowed, remedy, "--set", None, shown)
         return Problem(found, allowed, remedy, self.file, line_of(dict(self.lines), key), shown)
@@ -239,8 +240,7 @@ def _problem(error: ErrorDetails, key: Key, source: Source) -> Problem:
         remedy = f'did you mean "{close[0]}"?' if close else ""
         return source.problem(key, f'unknown key "{name}"', ", ".join(sorted(allowed)), remedy)
     if kind == "quantity":
-        found = context["found"].replace("the value is", f"{name} is")
-        return source.problem(key, found, context["allowed"], context["remedy"])
+        return source.problem(key, context["found"], context["allowed"], context["remedy"])
     if kind == "literal_error":
         return source.problem(key, f"{name} is {shown}", str(context.get("expected", "")))
     if kind == "string_pattern_mismatch" and name == "currency":

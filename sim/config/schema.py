@@ -23,7 +23,12 @@ class Strict(BaseModel):
     """Nothing is guessed: no coercion, no unknown keys, no NaN."""
 
     model_config = ConfigDict(
-        strict=True, frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True
+        strict=True,
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        populate_by_name=True,
+        validate_default=True,
     )
 
 

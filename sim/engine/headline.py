@@ -1,4 +1,4 @@
-"""The result in one sentence, with no more digits than the Monte Carlo error allows."""
+"""The result in one sentence."""
 
 from __future__ import annotations
 
@@ -7,68 +7,64 @@ from typing import Any
 
 from sim.config.plan import Plan
 from sim.records.check import Check
+from sim.report.words import chance, metric, money, percent
+
+type Block = Mapping[str, Any]
 
 
-def money(value: float, currency: str) -> str:
-    """Return an amount in three significant digits or more, with thousands separators.
+def headline(plan: Plan, best: str | None, block: Block, checks: Sequence[Check]) -> str:
+    """Return one sentence: whether the investment pays, how surely, how much and when.
 
-    >>> money(1234567.0, "EUR")
-    '1,230,000 EUR'
+    Parameters
+    ----------
+    plan : Plan
+    best : str or None
+        The strategy told; None where figures are withheld.
+    block : mapping
+        Its block of the summary.
+    checks : sequence of Check
     """
-    size = max(len(str(int(abs(value)))) - 3, 0)
-    return f"{round(value, -size):,.0f} {currency}"
-
-
-def percent(share: float) -> str:
-    """Return a probability without claiming certainty.
-
-    >>> percent(0.9996), percent(1.0), percent(0.42)
-    ('over 99 %', '100 %', '42 %')
-    """
-    if 0.995 <= share < 1:
-        return "over 99 %"
-    return "under 1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
-
-
-def headline(
-    plan: Plan, best: str | None, block: Mapping[str, Any], checks: Sequence[Check], *, show: bool
-) -> str:
-    """Return one sentence: whether the investment pays, how surely, how much and when."""
-    if not show or best is None:
+    if best is None:
         failed = ", ".join(check.name for check in checks if check.status == "fail")
         return f"No forecast: the result cannot be trusted ({failed})."
     if all(outcome.kpi for outcome in plan.outcomes.values()) and not plan.benefits and not plan.costs:
-        return _kpis(block)
+        return _kpis(block, plan.samples)
     npv = block["metrics"]["npv"]
-    above = block["probability"]["npv_above_hurdle"]
-    against = "more than it costs" if plan.hurdle == 0 else f"more than {money(plan.hurdle, plan.currency)}"
-    who = "Investing" if len(plan.strategies) == 1 else f'"{best}" is the best choice: investing'
-    verdict = f"{who} returns {against} with a probability of {percent(above)}"
+    certain = npv["low"] == npv["high"]
+    chances = 1 if certain else plan.samples
+    against = "more than it costs"
+    if plan.hurdle:
+        against = f"an NPV above {money(plan.hurdle, 0.0)} {plan.currency}"
+    odds = chance(block["probability"]["npv_above_hurdle"], chances)
+    who = "investing" if len(plan.strategies) == 1 else f'"{best}" is the best choice: investing in it'
+    verdict = f"{who} returns {against} with a probability of {odds}"
     if npv["mean"] <= plan.hurdle:
-        verdict = f"Not investing is better on average: {verdict[0].lower()}{verdict[1:]}"
-    if npv["low"] == npv["high"]:
-        size = f"NPV is {money(npv['mean'], plan.currency)}"
-    else:
-        ends = f"{money(npv['low'], plan.currency)} to {money(npv['high'], plan.currency)}"
-        size = f"NPV is {money(npv['mean'], plan.currency)} on average (90 % interval {ends})"
-    return f"{verdict}; {size}; {_payback(plan, block)}."
+        verdict = f"not investing is better on average: {verdict}"
+    size = f"NPV is {metric('npv', npv, 'mean', plan.samples)} {plan.currency}"
+    if not certain:
+        ends = " to ".join(metric("npv", npv, end, plan.samples) for end in ("low", "high"))
+        size += f" on average (90 % interval {ends})"
+    return f"{verdict[0].upper()}{verdict[1:]}; {size}; {_payback(plan, block, chances)}."
 
 
-def _payback(plan: Plan, block: Mapping[str, Any]) -> str:
+def _payback(plan: Plan, block: Block, chances: int) -> str:
     payback = block["metrics"]["payback_months"]
-    median, never = payback["median"], payback["never"]
-    if median is None:
-        chance = percent(1 - never)
-        return f"it pays back within {plan.horizon} months with a probability of {chance}"
-    when = "at once" if median == 0 else f"after {median:.1f} months"
-    doubt = f", never within {plan.horizon} months with {percent(never)}" if never else ""
-    return f"half of the outcomes have paid back {when}{doubt}"
+    never = payback["never"]
+    if payback["median"] is None:
+        paid = chance(1 - never, chances)
+        return f"it has paid back within {plan.horizon} months with a probability of {paid}"
+    when = f"payback takes {metric('payback_months', payback, 'median', plan.samples)} months"
+    if chances > 1:
+        when += " (median)"
+    return (
+        when if not never else f"{when} and fails within {plan.horizon} months with {chance(never, chances)}"
+    )
 
 
-def _kpis(block: Mapping[str, Any]) -> str:
+def _kpis(block: Block, samples: int) -> str:
     parts = []
     for name, outcome in block["outcomes"].items():
         relative = outcome["pooled"]["relative"]["mean"]
-        change = "" if relative is None else f" changes by {100 * relative:+.1f} % and"
-        parts.append(f"{name}{change} is better with a probability of {percent(outcome['p_better'])}")
+        change = "" if relative is None else f" changes by {percent(relative, None)} and"
+        parts.append(f"{name}{change} is better with a probability of {chance(outcome['p_better'], samples)}")
     return "No money is at stake in this config; " + "; ".join(parts) + "."

@@ -150,9 +150,9 @@ def _tables(plan: Plan, problems: Problems, data: dict[str, str]) -> dict[tuple[
                     tables[scalar.file, scalar.column] = read_column(file, scalar.file, scalar.column, name)
                     data[scalar.file] = "".join(fingerprint(file).values())
     lengths = {file: {len(v) for (f, _), v in tables.items() if f == file} for file, _ in tables}
-    for file, sizes in lengths.items():
+    for shown, sizes in lengths.items():
         if len(sizes) > 1:
-            problems.add("columns of different length", allowed="one value per row in each", file=file)
+            problems.add("columns of different length", allowed="one value per row in each", file=shown)
     return tables
 
 

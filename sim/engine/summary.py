@@ -142,19 +142,18 @@ def _lifetime_value(world: World, strategy: Strategy) -> FloatArray | None:
 
 
 def summarise(
-    world: World | None, plan: Plan, checks: Sequence[Check], *, trusted: bool, show: bool
+    world: World | None, plan: Plan, checks: Sequence[Check], *, trusted: bool
 ) -> tuple[Block, Mapping[str, tuple[Strategy, dict[str, FloatArray]]]]:
     """Return ``summary.json`` and, per strategy, what the tables are written from.
 
     Parameters
     ----------
-    world : World
+    world : World or None
+        None where figures are withheld.
     plan : Plan
     checks : sequence of Check
     trusted : bool
         Whether no check failed.
-    show : bool
-        Whether figures are told; an untrusted result withholds them unless the user insists.
     """
     blocks: dict[str, Block] = {}
     simulated: dict[str, tuple[Strategy, dict[str, FloatArray]]] = {}
@@ -179,7 +178,7 @@ def summarise(
         "seed": plan.seed,
         "trusted": trusted,
         "interval": {"kind": "eti", "prob": PROB},
-        "headline": headline(plan, best, top, checks, show=show),
+        "headline": headline(plan, best, top, checks),
         "best": best,
         "strategies": blocks,
         **top,

@@ -1,0 +1,316 @@
+"""The command line: parse, call, print. The only place with exit codes, progress and print."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from sim.errors import InterruptedFitError, Problem, ProblemsError
+
+DONE, BUG, USAGE, UNTRUSTED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
+
+app = typer.Typer(
+    name="sim",
+    help=(
+        "From pilot data to the investment decision: fits Bayesian models to a pilot and carries their "
+        "uncertainty through monthly cash flows to NPV, ROI, IRR and payback time.\n\n"
+        "Start with `sim init`, look with `sim check`, then run `sim forecast`."
+    ),
+    epilog="Exit codes: 0 done and trusted, 2 something to mend, 3 cannot be trusted, 1 a bug in sim.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Config = Annotated[Path, typer.Argument(help="The config, a TOML file.", show_default=False)]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override any config key, e.g. --set costs.licence.monthly=5000. Repeatable.",
+    ),
+]
+Out = Annotated[Path, typer.Option("--out", help="Folder for results and stored fits.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Override sampling.seed.", min=0)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result's path only.")]
+RESULTS = Path("results")
+
+
+@dataclass
+class Answer:
+    """What a command has to say: the object of ``--json`` and what a person sees."""
+
+    command: str
+    code: int = DONE
+    run: str | None = None
+    trusted: bool | None = None
+    sentence: str = ""
+    result: Any = None
+    checks: list[Any] = field(default_factory=list)
+    problems: list[Any] = field(default_factory=list)
+    show: Callable[[], None] = lambda: None
+
+    def tell(self, *, as_json: bool) -> NoReturn:
+        """Print and leave with the exit code."""
+        if as_json:
+            keys = ("command", "run", "trusted", "sentence", "result", "checks", "problems")
+            document = {"command": self.command, "exit": self.code} | {k: getattr(self, k) for k in keys}
+            _print(json.dumps(document, ensure_ascii=False, allow_nan=False))
+        else:
+            self.show()
+        raise SystemExit(self.code)
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _forecast_answer(command: str, result: Any, *, quiet: bool) -> Answer:
+    """Return the answer of a command that ends in a run."""
+    summary = result.summary
+
+    def show() -> None:
+        if quiet:
+            _print(str(result.run))
+            return
+        from rich.console import Console
+
+        from sim.report.screen import show as show_screen
+
+        show_screen(summary, result.run, Console())
+
+    return Answer(
+        command,
+        code=DONE if result.trusted else UNTRUSTED,
+        run=str(result.run),
+        trusted=result.trusted,
+        sentence=result.headline,
+        result=summary,
+        checks=summary["checks"],
+        show=show,
+    )
+
+
+@app.command()
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Where to write; made if missing.")
+    ] = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Write a config and a pilot table to start from.
+
+    Both run as they are: `sim init my-pilot`, then `sim forecast my-pilot/config.toml`.
+    """
+    from sim.commands.catalogue import init as write
+
+    written = [str(path) for path in write(folder)]
+    config = next(path for path in written if path.endswith(".toml"))
+    sentence = f"wrote {', '.join(written)}; next: sim forecast {config}"
+    Answer("init", sentence=sentence, result=written, show=lambda: _print(sentence)).tell(as_json=as_json)
+
+
+@app.command()
+def check(config: Config, sets: Sets = None, seed: Seed = None, as_json: AsJson = False) -> None:
+    """Read config and data and say what was understood; samples nothing.
+
+    Tells every problem at once, with file, line and key.
+    """
+    from sim.commands.check import check as look
+
+    found = look(config, sets=sets or (), seed=seed)
+    failed = [item for item in found["checks"] if item["status"] == "fail"]
+    sentence = f"{config} is ready to forecast" if not failed else f"{config} cannot be trusted as it stands"
+
+    def show() -> None:
+        for name, told in found["outcomes"].items():
+            _print(f"{name}: {told}")
+        for item in found["checks"]:
+            _print(f"{item['status']:<5} {item['name']}: {item['message']}")
+            if item["remedy"] and item["status"] != "ok":
+                _print(f"      {item['remedy']}")
+        _print(sentence)
+
+    Answer(
+        "check",
+        code=UNTRUSTED if failed else DONE,
+        trusted=not failed,
+        sentence=sentence,
+        result=found,
+        checks=found["checks"],
+        show=show,
+    ).tell(as_json=as_json)
+
+
+@app.command()
+def forecast(
+    config: Config,
+    sets: Sets = None,
+    out: Out = RESULTS,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    refit: Annotated[bool, typer.Option("--refit", help="Sample anew even where a fit is stored.")] = False,
+    allow_untrusted: Annotated[
+        bool, typer.Option("--allow-untrusted", help="Write figures even when a check fails (exit stays 3).")
+    ] = False,
+) -> None:
+    """Forecast what the investment will return, with its range.
+
+    Fits each outcome to the pilot (or reuses the stored fit), carries the joint uncertainty through
+    the monthly cash flows, and writes summary, tables, posteriors, plots and a report.
+    """
+    from sim.commands.forecast import forecast as run
+
+    with _progress(shown=not (as_json or quiet)) as progress:
+        result = run(
+            config,
+            sets=sets or (),
+            out=out,
+            seed=seed,
+            refit=refit,
+            allow_untrusted=allow_untrusted,
+            progress=progress,
+        )
+    _forecast_answer("forecast", result, quiet=quiet).tell(as_json=as_json)
+
+
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(help="A run's folder, its id, or `latest`.", show_default=False)],
+    out: Out = RESULTS,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Rebuild the plots and report.html of a stored run; its figures stay as they are."""
+    from sim.commands.report import report as rebuild
+
+    _forecast_answer("report", rebuild(run, out=out), quiet=quiet).tell(as_json=as_json)
+
+
+@app.command()
+def models(as_json: AsJson = False) -> None:
+    """List the outcome models, the columns they read and what they mean."""
+    from sim.commands.catalogue import describe_models
+
+    found = describe_models()
+
+    def show() -> None:
+        for model in found:
+            _print(f"{model['name']}: {model['title']}")
+            _print(f"  one unit: {model['unit']}; {model['better']} is better")
+            for columns in model["columns"]:
+                _print("  columns " + " + ".join(columns))
+                for role, meaning in columns.items():
+                    _print(f"    {role}: {meaning}")
+
+    sentence = f"{len(found)} outcome models: {', '.join(model['name'] for model in found)}"
+    Answer("models", sentence=sentence, result=found, show=show).tell(as_json=as_json)
+
+
+@app.command()
+def schema(as_json: AsJson = False) -> None:
+    """Print the JSON Schema of the config, for completion and checks in editors."""
+    from sim.commands.catalogue import schema as make
+
+    found = make()
+    text = json.dumps(found, indent=2, ensure_ascii=False)
+    Answer("schema", sentence="JSON Schema of the config", result=found, show=lambda: _print(text)).tell(
+        as_json=as_json
+    )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        _print(version("sim"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Carry the options that stand before any command."""
+
+
+class _progress:  # noqa: N801  # reads as a verb where it is used
+    """A progress bar per outcome on stderr, only where stderr is a terminal."""
+
+    def __init__(self, *, shown: bool) -> None:
+        self.shown = shown and sys.stderr.isatty()
+        self.bar: Any = None
+        self.tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> Callable[[str, float], None] | None:
+        if not self.shown:
+            return None
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (TextColumn("fit {task.description}"), BarColumn(), TimeElapsedColumn())
+        self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self.bar.start()
+        return self.update
+
+    def update(self, name: str, share: float) -> None:
+        if name not in self.tasks:
+            self.tasks[name] = self.bar.add_task(name, total=1.0)
+        self.bar.update(self.tasks[name], completed=share)
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+
+def _terminated(*_: object) -> NoReturn:
+    raise SystemExit(TERMINATED)
+
+
+def _command_of(arguments: list[str]) -> str:
+    return next((word for word in arguments if not word.startswith("-")), "")
+
+
+def main() -> None:
+    """Run the command line and leave with the exit code of the contract."""
+    arguments = sys.argv[1:]
+    as_json = "--json" in arguments
+    answer = Answer(_command_of(arguments))
+    logging.basicConfig(stream=sys.stderr, level=os.environ.get("SIM_LOG", "WARNING").upper())
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        app(standalone_mode=False)
+    except ProblemsError as error:
+        problems = error.problems
+    except typer.TyperException as error:
+        problems = (
+            Problem(error.format_message(), remedy=f"sim {answer.command} --help".replace("  ", " ")),
+        )
+    except typer.Exit as leaving:
+        raise SystemExit(leaving.exit_code) from None
+    except (KeyboardInterrupt, InterruptedFitError, typer.Abort):
+        answer.code, answer.sentence = INTERRUPTED, "interrupted; nothing was written"
+        answer.show = lambda: print(answer.sentence, file=sys.stderr)  # noqa: T201
+        answer.tell(as_json=as_json)
+    else:
+        raise SystemExit(DONE)
+    answer.code = USAGE
+    answer.sentence = f"{len(problems)} thing{'s' if len(problems) > 1 else ''} to mend; nothing was written"
+    answer.problems = [problem.as_dict() for problem in problems]
+    answer.show = lambda: print(*map(str, problems), sep="\n", file=sys.stderr)  # noqa: T201
+    answer.tell(as_json=as_json)

@@ -1,0 +1,301 @@
+"""``sim forecast``: fit (or reuse the stored fit), simulate, measure, publish."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sim.engine.fit import Progress, fit_all
+from sim.engine.prepare import Prepared, prepare
+from sim.engine.summary import pooled, summarise
+from sim.engine.world import Strategy, World
+from sim.errors import Problem, ProblemsError
+from sim.records.arrays import FloatArray
+from sim.records.check import Check
+from sim.records.fit import Fit
+from sim.records.quantity import quoted
+from sim.report.write import is_whole, publish
+from sim.simulation.cashflow import Kind
+from sim.simulation.draws import draw
+
+if TYPE_CHECKING:
+    import pyarrow
+    import xarray
+
+DEFAULT_OUT = Path("results")
+PAGE = "report.html"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished forecast, read from its files.
+
+    Parameters
+    ----------
+    run : Path
+        The run's directory, ``results/<slug>/<run>``.
+    reused : bool
+        Whether the run was there already and nothing was computed.
+    """
+
+    run: Path
+    reused: bool = False
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """Contents of ``summary.json``."""
+        loaded: dict[str, Any] = json.loads((self.run / "summary.json").read_text("utf-8"))
+        return loaded
+
+    @property
+    def trusted(self) -> bool:
+        """Whether every check passed."""
+        return bool(self.summary["trusted"])
+
+    @property
+    def headline(self) -> str:
+        """The result in one sentence."""
+        return str(self.summary["headline"])
+
+    @cached_property
+    def samples(self) -> pyarrow.Table:
+        """Joint samples: a row per state of the world and strategy, a column per quantity and metric."""
+        import pyarrow.parquet
+
+        return pyarrow.parquet.read_table(self.run / "samples.parquet")
+
+    @cached_property
+    def cash_flow(self) -> pyarrow.Table:
+        """Distribution of every cash stream by month."""
+        import pyarrow.parquet
+
+        return pyarrow.parquet.read_table(self.run / "cash_flow.parquet")
+
+    @cached_property
+    def posterior(self) -> Mapping[str, xarray.DataTree]:
+        """Posterior of each fitted outcome, as ArviZ takes it."""
+        import xarray
+
+        files = sorted((self.run / "posterior").glob("*.nc"))
+        return {file.stem: xarray.open_datatree(file, engine="h5netcdf") for file in files}
+
+
+def slug(name: str) -> str:
+    """Return a folder name: lower-cased letters and digits of any script, else ``-``.
+
+    >>> slug("Støtte-chatbot (客服) 2026")
+    'støtte-chatbot-客服-2026'
+    """
+    kept = "".join(char if char.isalpha() or char.isdigit() else " " for char in name.lower())
+    return "-".join(kept.split())[:60] or "programme"
+
+
+def forecast(
+    config: str | Path,
+    *,
+    sets: Sequence[str] = (),
+    out: str | Path = DEFAULT_OUT,
+    seed: int | None = None,
+    refit: bool = False,
+    allow_untrusted: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    """Forecast what an investment will return, from a config and its pilot data.
+
+    Parameters
+    ----------
+    config : path
+        TOML file.
+    sets : sequence of str
+        ``KEY=VALUE`` overrides of the config.
+    out : path
+        Folder for results and stored fits.
+    seed : int, optional
+        Overrides ``sampling.seed``.
+    refit : bool
+        Sample anew even where a stored fit exists.
+    allow_untrusted : bool
+        Write figures even when a check fails; they stay marked untrusted.
+    progress : callable, optional
+        Called with (outcome, share done) while sampling.
+
+    Returns
+    -------
+    Result
+        Summary, samples, cash flow and posteriors, all read from the run's files.
+
+    Raises
+    ------
+    ProblemsError
+        When config, data or environment must be mended; nothing is written then.
+    """
+    prepared = prepare(Path(config), sets, seed=seed)
+    return run(prepared, Path(out), refit=refit, allow_untrusted=allow_untrusted, progress=progress)
+
+
+def run(
+    prepared: Prepared,
+    out: Path,
+    *,
+    refit: bool = False,
+    allow_untrusted: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    """Run a prepared forecast; the part of `forecast` that costs time."""
+    plan = prepared.plan
+    target = out / slug(plan.name) / prepared.run_id(allow_untrusted=allow_untrusted)
+    if not refit and is_whole(target):
+        return Result(target, reused=True)
+    if target.exists() and not is_whole(target):
+        raise ProblemsError(
+            Problem(
+                "something that is not a whole run stands where the result belongs",
+                "nothing, or a whole run",
+                "look at it and move it away",
+                str(target),
+            )
+        )
+    _writable(out)
+    drawn = draw(
+        plan.quantities,
+        plan.samples,
+        seed=plan.seed,
+        correlations=plan.correlations,
+        tables=prepared.tables,
+    )
+    store = Path(os.environ.get("SIM_FITS") or out / ".fits")
+    started = time.perf_counter()
+    fits = fit_all(prepared, store, refit=refit, progress=progress)
+    seconds = {"fit": round(time.perf_counter() - started, 3)}
+    checks = [*prepared.checks, *_fit_checks(fits)]
+    trusted = all(check.status != "fail" for check in checks)
+    show = trusted or allow_untrusted
+    world = World(prepared, {name: fit.draws for name, fit in fits.items()}, drawn) if show else None
+    summary, strategies = summarise(world, plan, checks, trusted=trusted)
+
+    def build(folder: Path) -> dict[str, Any]:
+        from sim.report.tables import write_cash_flow, write_json, write_samples
+
+        write_json(folder / "summary.json", summary)
+        if world is not None:
+            write_samples(folder / "samples.parquet", _columns(world, strategies))
+            write_cash_flow(
+                folder / "cash_flow.parquet",
+                {name: _streams(strategy) for name, (strategy, _) in strategies.items()},
+                plan.start,
+                world.factors,
+            )
+        posteriors(folder, fits)
+        manifest = _manifest(prepared, fits, checks, seconds)
+        draw_pages(folder, manifest)
+        return manifest
+
+    publish(target, build, replace=refit)
+    return Result(target)
+
+
+def draw_pages(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Draw the plots and the page of a run from the files in its folder."""
+    from sim.report.page import render
+    from sim.report.plots import draw as draw_plots
+
+    draw_plots(folder)
+    render(folder, manifest)
+
+
+def posteriors(folder: Path, fits: Mapping[str, Fit]) -> None:
+    """Copy the stored posterior of each fit into the run."""
+    import shutil
+
+    if fits:
+        (folder / "posterior").mkdir()
+    for name, fit in fits.items():
+        shutil.copyfile(fit.netcdf, folder / "posterior" / f"{file_name(name)}.nc")
+
+
+def file_name(name: str) -> str:
+    """Return an outcome's name as a file name that stays inside its folder."""
+    safe = "".join("_" if char in '/\\:*?"<>|' or not char.isprintable() else char for char in name)
+    return safe.lstrip(".")[:80] or "outcome"
+
+
+def _writable(out: Path) -> None:
+    """Fail before sampling rather than after it."""
+    here = out
+    while not here.exists() and here != here.parent:
+        here = here.parent
+    if not here.is_dir() or not os.access(here, os.W_OK):
+        raise ProblemsError(
+            Problem(f"{here} cannot be written to", "a writable folder", "choose another --out", str(out))
+        )
+
+
+def _fit_checks(fits: Mapping[str, Fit]) -> list[Check]:
+    return [
+        Check(f"{check.name}:{name}", check.status, check.message, check.remedy)
+        for name, fit in fits.items()
+        for check in fit.checks
+    ]
+
+
+def _columns(
+    world: World, strategies: Mapping[str, tuple[Strategy, dict[str, FloatArray]]]
+) -> dict[str, Any]:
+    """Return the columns of ``samples.parquet``, strategies one below the other."""
+    n = world.n
+    parts: list[dict[str, Any]] = []
+    for name, (strategy, metrics) in strategies.items():
+        columns: dict[str, Any] = {"sample": np.arange(n), "strategy": np.full(n, name, dtype=object)}
+        for outcome, state in strategy.outcomes.items():
+            path = f"outcomes.{quoted(outcome)}"
+            for side, values in zip(("control", "treated"), pooled(state), strict=True):
+                columns[f"{path}.pooled.{side}"] = np.broadcast_to(values, (n,))
+            for i, segment in enumerate(state.segments):
+                at = f"{path}.segments.{quoted(segment)}"
+                columns[f"{at}.control"] = state.control.level[:, i]
+                columns[f"{at}.treated"] = state.treated.level[:, i]
+        columns |= world.drawn.columns
+        columns |= {f"metrics.{metric}": values for metric, values in metrics.items()}
+        parts.append(columns)
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+
+def _streams(strategy: Strategy) -> dict[str, tuple[Kind, FloatArray]]:
+    ledger = strategy.ledger
+    return {path: ("benefit", cash) for path, cash in ledger.benefits.items()} | {
+        path: ("cost", cash) for path, cash in ledger.costs.items()
+    }
+
+
+def _manifest(
+    prepared: Prepared, fits: Mapping[str, Fit], checks: Sequence[Check], seconds: Mapping[str, float]
+) -> dict[str, Any]:
+    plan = prepared.plan
+    libraries = ("sim", "numpy", "scipy", "pymc", "pytensor", "nutpie", "arviz", "ibis-framework", "duckdb")
+    return {
+        "config": plan.resolved,
+        "config_file": prepared.source.file,
+        "set": sorted(".".join(map(str, key)) for key in prepared.source.overridden),
+        "data": dict(prepared.data),
+        "seed": plan.seed,
+        "samples": plan.samples,
+        "versions": {name: version(name) for name in libraries},
+        "fits": {
+            name: {"key": fit.key, "reused": fit.reused, **fit.diagnostics} for name, fit in fits.items()
+        },
+        "pilots": {
+            name: {"arms": summary.arms, "segments": summary.segments, "months": summary.months}
+            for name, summary in prepared.summaries.items()
+        },
+        "checks": [asdict(check) for check in checks],
+        "timings": dict(seconds),
+    }
