@@ -162,7 +162,7 @@ def _data(
             (*key, "treated"), "treated is a quantity but control is not", "control as a quantity too"
         )
         return None
-    options = {"as_of": outcome.as_of, "unit": outcome.unit or model.unit}
+    options = {key: given for key in ("as_of", "unit") if (given := getattr(outcome, key)) is not None}
     failed = _failed(found, outcome)
     if inline:
         return _inline(found, key, inline, with_control, with_treated, options)

@@ -32,9 +32,12 @@ class Strict(BaseModel):
     )
 
 
-def _shorthand(key: str) -> BeforeValidator:
+def _shorthand(key: str, table: Any) -> BeforeValidator:
     """Return a validator that takes a bare quantity for a table holding it under `key`."""
-    return BeforeValidator(lambda raw: {key: raw} if looks_like_quantity(raw) else raw)
+    return BeforeValidator(
+        lambda raw: {key: raw} if looks_like_quantity(raw) else raw,
+        json_schema_input_type=field(NON_NEGATIVE) | table,
+    )
 
 
 def _listed(raw: object) -> object:
@@ -70,12 +73,17 @@ def _labels(raw: object) -> object:
     return tuple(_label(item) for item in raw) if isinstance(raw, list) else (_label(raw),)
 
 
+type _Label = str | int | float | bool
+
+
 class Arm(Strict):
     """Which column tells the arms, and which labels are which."""
 
     column: str
-    control: Annotated[str, BeforeValidator(_label)] | None = None
-    treated: Annotated[tuple[str, ...], BeforeValidator(_labels)] = ()
+    control: Annotated[str, BeforeValidator(_label, json_schema_input_type=_Label)] | None = None
+    treated: Annotated[
+        tuple[str, ...], BeforeValidator(_labels, json_schema_input_type=_Label | list[_Label])
+    ] = ()
 
 
 class Data(Strict):
@@ -102,7 +110,12 @@ def _data(raw: object) -> object:
 class Pilot(Strict):
     """How the pilot was run; defaults for every outcome. ``false`` unsets an inherited key."""
 
-    data: Annotated[Data | Literal[False], BeforeValidator(_data)] | None = None
+    data: (
+        Annotated[
+            Data | Literal[False], BeforeValidator(_data, json_schema_input_type=str | Data | Literal[False])
+        ]
+        | None
+    ) = None
     design: Literal["randomised", "difference-in-differences", "before-after"] | None = None
     arm: Arm | Literal[False] | None = None
     segment: str | Literal[False] | None = None
@@ -130,7 +143,7 @@ class Volume(Strict):
     share: field(SHARE) | None = None  # type: ignore[valid-type]
 
 
-type VolumeTable = Annotated[Volume, _shorthand("monthly")]
+type VolumeTable = Annotated[Volume, _shorthand("monthly", Volume)]
 
 
 class Ramp(Strict):
@@ -164,7 +177,7 @@ class Outcome(Pilot):
     control: Any = None
     treated: Any = None
     effect: field(CHANGE) | None = None  # type: ignore[valid-type]
-    volume: Annotated[str | Volume, _shorthand("monthly")] | None = None
+    volume: Annotated[str | Volume, _shorthand("monthly", str | Volume)] | None = None
     value: Any = None
     acquires: bool = False
     saves: str | None = None
@@ -215,7 +228,7 @@ class Flow(Strict):
         return self
 
 
-type FlowTable = Annotated[Flow, _shorthand("once")]
+type FlowTable = Annotated[Flow, _shorthand("once", Flow)]
 
 
 class Correlation(Strict):
