@@ -57,7 +57,7 @@ def resolve_outcome(found: Resolver, name: str, volumes: dict[str, VolumePlan]) 
     control_path = found.keep((*key, "control"), levels["control"])
     treated_path = found.keep((*key, "treated"), levels["treated"])
     effect_path = found.keep((*key, "effect"), outcome.effect)
-    data = _data(found, name, outcome, settings, model, control_path, treated_path, effect_path)
+    data = _data(found, name, outcome, settings, control_path, treated_path, effect_path)
     value_paths, factor, price_path = _value(found, key, outcome)
     saves = outcome.saves or ("labour" if outcome.model == "cost" and _time_unit(outcome.unit) else None)
     if model.name == "cost" and value_paths and saves is None:
@@ -142,7 +142,6 @@ def _data(
     name: str,
     outcome: Outcome,
     settings: Mapping[str, Any],
-    model: OutcomeModel,
     control_path: str | None,
     treated_path: str | None,
     effect_path: str | None,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Annotated, Any
 
-from pydantic import PlainValidator, WithJsonSchema
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from sim.records.quantity import (
@@ -89,6 +90,19 @@ def parse(raw: object, limits: Limits) -> Quantity:
                 raise _fail(context["found"], context["allowed"], context["remedy"], "by", segment) from None
         return BySegment(by)
     return _scalar(raw, limits)
+
+
+def as_written(quantity: Quantity) -> Any:
+    """Return a quantity in the form that a config states it, with what was implied spelt out."""
+    match quantity:
+        case None:
+            return None
+        case Certain(value):
+            return value
+        case BySegment(by):
+            return {"by": {segment: as_written(scalar) for segment, scalar in by.items()}}
+        case _:
+            return {key: value for key, value in asdict(quantity).items() if key != "limits"}
 
 
 def _scalar(raw: object, limits: Limits) -> Scalar:
@@ -191,4 +205,5 @@ JSON_SCHEMA: dict[str, Any] = {
 def field(limits: Limits) -> Any:
     """Return the pydantic type of a config key that takes a quantity within `limits`."""
     validate: Callable[[object], Quantity] = lambda raw: parse(raw, limits)  # noqa: E731
-    return Annotated[Any, PlainValidator(validate), WithJsonSchema(JSON_SCHEMA)]
+    written = PlainSerializer(as_written, return_type=Any)
+    return Annotated[Any, PlainValidator(validate), written, WithJsonSchema(JSON_SCHEMA)]
