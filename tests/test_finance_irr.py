@@ -63,6 +63,18 @@ def test_several_roots_are_flagged_and_not_valued():
         assert np.isnan(rate)
 
 
+def test_a_root_on_the_seam_of_two_halves_is_counted_once():
+    # (x − ½)(x² − x + 1): three sign changes, one real root, exactly where the interval is halved.
+    rate, status = one(-0.5, 1.5, -1.5, 1.0)
+    assert status is Status.UNIQUE
+    assert rate == pytest.approx(1.0, rel=1e-14)
+
+
+def test_norstrom_needs_a_total_that_is_not_zero():
+    # −50(x − 1)(x − 2): cumulative flows cross once and end at zero; the rates are 0 and −50 %.
+    assert one(-100, 150, -50)[1] is Status.SEVERAL
+
+
 def test_rows_without_a_rate():
     found = irr(np.array([[-100.0, 0, -5], [0, 0, 0], [100, 5, 1], [-100, 90, -80]]))
     assert (found.status == Status.NONE).all()

@@ -23,7 +23,7 @@ from sim.records.arrays import FloatArray
 from sim.records.check import Check
 from sim.records.fit import Fit
 from sim.records.quantity import quoted
-from sim.report.write import is_whole, publish
+from sim.report.write import file_name, is_whole, publish
 from sim.simulation.cashflow import Kind
 from sim.simulation.draws import draw
 
@@ -220,12 +220,6 @@ def posteriors(folder: Path, fits: Mapping[str, Fit]) -> None:
         (folder / "posterior").mkdir()
     for name, fit in fits.items():
         shutil.copyfile(fit.netcdf, folder / "posterior" / f"{file_name(name)}.nc")
-
-
-def file_name(name: str) -> str:
-    """Return an outcome's name as a file name that stays inside its folder."""
-    safe = "".join("_" if char in '/\\:*?"<>|' or not char.isprintable() else char for char in name)
-    return safe.lstrip(".")[:80] or "outcome"
 
 
 def _writable(out: Path) -> None:

@@ -47,12 +47,11 @@ def report(run: str | Path, *, out: str | Path = DEFAULT_OUT) -> Result:
     """
     target = find(str(run), Path(out))
     manifest = json.loads((target / MANIFEST).read_text("utf-8"))
-    kept = [name for name in manifest.pop("files") if not name.startswith("plots/") and name != PAGE]
+    del manifest["files"]
 
     def build(folder: Path) -> dict[str, Any]:
-        for name in kept:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(target / name, folder / name)
+        redrawn = shutil.ignore_patterns("plots", PAGE, MANIFEST)
+        shutil.copytree(target, folder, dirs_exist_ok=True, ignore=redrawn)
         draw_pages(folder, manifest)
         return dict(manifest)
 

@@ -1,0 +1,289 @@
+"""The metrics of an investment, per sample and as the blocks of ``summary.json``.
+
+A metric without a value is NaN in the per-sample arrays and None in the blocks; a payback beyond
+the horizon is +inf in the arrays and a share (``never``) in the blocks. Neither reaches a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sim.finance.discount import Timing
+from sim.finance.irr import Status, irr, mirr
+from sim.finance.payback import payback
+from sim.records.arrays import BoolArray, FloatArray
+
+type Block = dict[str, Any]
+
+PROB = 0.9
+METRICS = (
+    "npv",
+    "roi",
+    "roi_discounted",
+    "irr",
+    "irr_monthly",
+    "mirr",
+    "payback_months",
+    "payback_first_months",
+    "payback_discounted_months",
+    "benefit",
+    "cost",
+    "peak_funding",
+    "revenue",
+    "cpa",
+    "ltv_cac",
+)
+PAYBACKS = ("payback_months", "payback_first_months", "payback_discounted_months")
+
+
+def quantile(values: FloatArray, probability: float) -> float | None:
+    """Return a quantile by linear interpolation, None where it is not finite.
+
+    Parameters
+    ----------
+    values : (sample,) array
+        May hold +inf, which ranks last; no NaN.
+    probability : float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> quantile(np.array([1.0, 2.0, np.inf]), 0.5), quantile(np.array([1.0, 2.0, np.inf]), 0.9)
+    (2.0, None)
+    """
+    if values.size == 0:
+        return None
+    ranked = np.sort(values)
+    place = (values.size - 1) * probability
+    below = int(np.floor(place))
+    low, high = ranked[below], ranked[min(below + 1, values.size - 1)]
+    part = place - below
+    # Interpolating towards infinity, or between equal numbers, must not touch arithmetic.
+    value = low if part == 0 or low == high else low + (high - low) * part
+    return float(value) + 0.0 if np.isfinite(value) else None
+
+
+def standard_error(values: FloatArray) -> float:
+    """Return the Monte Carlo standard error of the mean by batch means.
+
+    The √n consecutive batches keep the autocorrelation of chains (Flegal & Jones 2010,
+    doi:10.1214/09-AOS735). 0 when all values are equal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> standard_error(np.full(100, 3.3))
+    0.0
+    """
+    if values.size == 0 or values.min() == values.max():
+        return 0.0
+    batches = int(np.sqrt(values.size))
+    size = values.size // batches
+    if batches < 2:
+        return float(values.std(ddof=1) / np.sqrt(values.size))
+    means = values[: batches * size].reshape(batches, size).mean(axis=1)
+    return float(means.std(ddof=1) / np.sqrt(batches))
+
+
+def distribution(values: FloatArray, *, prob: float = PROB, undefined: BoolArray | None = None) -> Block:
+    """Summarise one metric over the samples.
+
+    Parameters
+    ----------
+    values : (sample,) array
+        NaN for no value; +inf for "beyond what was looked at", which keeps its rank.
+    prob : float
+        Probability of the equal-tailed interval.
+    undefined : (sample,) boolean array, optional
+        Samples without a value; those that are NaN or infinite if left out.
+
+    Returns
+    -------
+    dict
+        ``mean, sd, median, low, high, mcse, undefined``; None for no value. There is no mean, sd
+        and mcse (of the mean) where infinite values would have to enter them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> distribution(np.array([1.0, 2.0, np.nan, 3.0]))["median"]
+    2.0
+    >>> distribution(np.array([5.0, np.inf]))["mean"] is None
+    True
+    """
+    if undefined is None:
+        undefined = ~np.isfinite(values)
+    ranked = values[~np.isnan(values)]
+    tail = (1.0 - prob) / 2.0
+    finite = bool(ranked.size) and bool(np.isfinite(ranked).all())
+    certain = finite and ranked.min() == ranked.max()
+    mean = None if not finite else float(ranked[0] if certain else ranked.mean()) + 0.0
+    spread = 0.0 if certain or ranked.size < 2 else float(ranked.std(ddof=1)) if finite else None
+    return {
+        "mean": mean,
+        "sd": spread if finite else None,
+        "median": quantile(ranked, 0.5),
+        "low": quantile(ranked, tail),
+        "high": quantile(ranked, 1.0 - tail),
+        "mcse": standard_error(ranked) if finite else None,
+        "undefined": float(undefined.mean()) if undefined.size else None,
+    }
+
+
+def without_values(horizon: int) -> tuple[Block, Block, Block]:
+    """Return the blocks ``metrics, probability, risk`` with every key and no value.
+
+    For a run whose money is not to be trusted, or that has no money.
+    """
+    empty = dict.fromkeys(("mean", "sd", "median", "low", "high", "mcse", "undefined"))
+    metrics: Block = {name: dict(empty) for name in METRICS}
+    metrics["roi"]["expected"] = None
+    for name in PAYBACKS:
+        metrics[name] |= {"within": dict.fromkeys(_marks(horizon)), "never": None}
+    probability = dict.fromkeys(("loss", "payback_within", "npv_above_hurdle"))
+    return metrics, dict(probability), dict.fromkeys(("var_95", "cvar_95"))
+
+
+def measure(
+    benefit: FloatArray,
+    cost: FloatArray,
+    factors: FloatArray,
+    *,
+    discount_rate: ArrayLike,
+    payback_within: float | None,
+    hurdle: float,
+    timing: Timing = "end",
+    revenue: FloatArray | None = None,
+    acquired: FloatArray | None = None,
+    lifetime_value: FloatArray | None = None,
+) -> tuple[dict[str, FloatArray], Block, Block, Block]:
+    """Measure an investment: every metric per sample, and as blocks of the summary.
+
+    Parameters
+    ----------
+    benefit, cost : (sample, H + 1) array [currency]
+        Month 0 first; costs are positive. One of them may have a single row.
+    factors : (sample or 1, H + 1) array
+        Discount factors, `sim.finance.discount.factors`.
+    discount_rate : scalar or (sample,) array [1/year, effective]
+        Finance and reinvestment rate of the MIRR.
+    payback_within : float or None [month]
+        Target for the lasting payback. None, or beyond the horizon: its probability is unknown.
+    hurdle : float [currency]
+        NPV to beat.
+    timing : {"start", "mid", "end"}
+        As in `factors`, so that the NPV at the IRR is zero.
+    revenue : (sample,) array [currency], optional
+        Total undiscounted revenue.
+    acquired : (sample,) array, optional
+        New customers won.
+    lifetime_value : (sample,) array [currency per customer], optional
+
+    Returns
+    -------
+    samples : dict of str to (sample,) array
+        By metric name. NaN for no value, +inf for a payback beyond the horizon, −1 for the IRR of
+        a sample in which money goes out and none comes in.
+    metrics, probability, risk : dict
+        The blocks of ``summary.json``.
+    """
+    benefit, cost = np.broadcast_arrays(benefit, cost)
+    net = benefit - cost
+    n, horizon = net.shape[0], net.shape[1] - 1
+    total_benefit, total_cost = benefit.sum(axis=1), cost.sum(axis=1)
+    value_benefit, value_cost = (benefit * factors).sum(axis=1), (cost * factors).sum(axis=1)
+    cumulative = np.cumsum(net, axis=1)
+    plain, discounted = payback(net), payback(net * factors)
+    nothing = np.full(n, np.nan)
+    per_customer = nothing if acquired is None else _ratio(total_cost, acquired)
+    samples: dict[str, FloatArray] = {
+        "npv": (net * factors).sum(axis=1),
+        "roi": _ratio(total_benefit - total_cost, total_cost),
+        "roi_discounted": _ratio(value_benefit - value_cost, value_cost),
+        "mirr": mirr(net, discount_rate, discount_rate, timing),
+        "payback_months": plain.lasting,
+        "payback_first_months": plain.first,
+        "payback_discounted_months": discounted.lasting,
+        "benefit": total_benefit,
+        "cost": total_cost,
+        "peak_funding": np.maximum(0.0, -cumulative.min(axis=1)) + 0.0,
+        "revenue": nothing if revenue is None else np.broadcast_to(revenue, (n,)),
+        "cpa": per_customer,
+        "ltv_cac": nothing if lifetime_value is None else _ratio(lifetime_value, per_customer),
+    }
+    rates, undefined = _rates(net, timing)
+    samples |= rates
+
+    metrics: Block = {}
+    for name in METRICS:
+        if name in rates:
+            metrics[name] = _rate_block(samples[name], undefined)
+        else:
+            metrics[name] = distribution(samples[name])
+    mean_cost = metrics["cost"]["mean"]
+    metrics["roi"]["expected"] = (
+        (metrics["benefit"]["mean"] - mean_cost) / mean_cost if mean_cost > 0 else None
+    )
+    for name in PAYBACKS:
+        metrics[name] |= _curve(samples[name], horizon)
+    target = None if payback_within is None or payback_within > horizon else payback_within
+    probability: Block = {
+        "loss": float((samples["npv"] < 0).mean()),
+        "payback_within": None if target is None else float((plain.lasting <= target).mean()),
+        "npv_above_hurdle": float((samples["npv"] > hurdle).mean()),
+    }
+    return samples, metrics, probability, _risk(samples["npv"])
+
+
+def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:
+    """Divide where the denominator is positive; no value elsewhere."""
+    quotient = np.full(np.shape(above), np.nan)
+    np.divide(above, below, out=quotient, where=below > 0)
+    return quotient
+
+
+def _rates(net: FloatArray, timing: Timing) -> tuple[Mapping[str, FloatArray], BoolArray]:
+    """IRR per sample, −1 where nothing comes in; and which samples have no rate of their own."""
+    found = irr(net, timing)
+    first = net[np.arange(net.shape[0]), np.argmax(net != 0, axis=1)]
+    # Money in first and out later is borrowing: its rate is a price paid, not a return.
+    defined = (found.status == Status.UNIQUE) & (first < 0)
+
+    def ranked(rate: FloatArray) -> FloatArray:
+        return np.where(defined, rate, np.where(found.total_loss, -1.0, np.nan))
+
+    return {"irr": ranked(found.annual), "irr_monthly": ranked(found.monthly)}, ~defined
+
+
+def _rate_block(values: FloatArray, undefined: BoolArray) -> Block:
+    """Summarise rates in which −1 stands for samples without inflow: it ranks, but is no average."""
+    block = distribution(values, undefined=undefined)
+    if bool((undefined & ~np.isnan(values)).any()):
+        block |= {"mean": None, "sd": None, "mcse": None}
+    return block
+
+
+def _marks(horizon: int) -> tuple[str, ...]:
+    """Months at which the payback curve is told: every twelfth and the horizon."""
+    return tuple(str(month) for month in sorted({*range(12, horizon + 1, 12), horizon}))
+
+
+def _curve(months: FloatArray, horizon: int) -> Block:
+    """Payback curve P(payback ≤ t), and the share that never pays back within the horizon."""
+    within = {mark: float((months <= int(mark)).mean()) for mark in _marks(horizon)}
+    return {"within": within, "never": float(np.isinf(months).mean())}
+
+
+def _risk(npv: FloatArray) -> Block:
+    """Value at risk and expected shortfall at 95 %, losses positive (Rockafellar & Uryasev 2000)."""
+    cut = quantile(npv, 0.05)
+    if cut is None:
+        return {"var_95": None, "cvar_95": None}
+    # The cut is interpolated, so at least the worst sample lies at or below it.
+    tail = npv[npv <= max(cut, float(npv.min()))]
+    shortfall = -float(tail[0] if tail.min() == tail.max() else tail.mean())
+    return {"var_95": -cut + 0.0, "cvar_95": shortfall + 0.0}

@@ -1,0 +1,202 @@
+"""The plots of a run, drawn from its files alone: when the money comes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
+
+from sim.records.arrays import FloatArray
+from sim.report import style
+from sim.report.density_plots import density
+from sim.report.effect_plots import effects
+from sim.report.names import clean
+from sim.report.posterior_plots import posteriors
+from sim.report.stored import Stored
+from sim.report.words import MONTHS, NONE, behind, chance, median_error, metric, money, number, opening
+
+_HALO = [withStroke(linewidth=3, foreground="white")]
+
+
+def draw(run: Path) -> list[Path]:
+    """Draw every plot for which the run has figures.
+
+    Parameters
+    ----------
+    run : Path
+        A directory with ``summary.json`` and, as far as there are figures, ``samples.parquet``,
+        ``cash_flow.parquet`` and ``posterior/*.nc``.
+
+    Returns
+    -------
+    list of Path
+        ``plots/*.png``, in reading order.
+    """
+    stored, folder = Stored(run), run / "plots"
+    drawn: list[Path | None] = []
+    with style.theme():
+        if stored.has_money:
+            drawn += [
+                density(stored, "npv", folder),
+                density(stored, "roi", folder),
+                payback_curve(stored, folder),
+                cash_fan(stored, folder),
+            ]
+        drawn.append(effects(stored, folder))
+        drawn += posteriors(stored, folder)
+    return [path for path in drawn if path is not None]
+
+
+def payback_curve(stored: Stored, folder: Path) -> Path | None:
+    """Draw the chance of having paid back by each month; what never does is a share, not a month."""
+    summary = stored.summary
+    horizon, count = int(summary["programme"]["horizon"]), behind(summary)
+    curves = [stored.samples(f"metrics.{name}").get(stored.best or "", np.empty(0)) for name in MONTHS]
+    lasting = curves[0]
+    if lasting.size == 0:
+        return None
+    block = summary["metrics"]["payback_months"]
+    never, name = block["never"], clean(summary["programme"]["name"])
+    certain = count == 1
+    median = metric("payback_months", block, "median", count)
+    if certain and never:
+        title = f"{name} does not pay back within {horizon} months"
+    elif certain:
+        title = f"{name} pays back in month {median}"
+    else:
+        title = f"{opening(chance(1 - never, count))} chance that {name} pays back within {horizon} months"
+        title += f"; even odds by month {median}" if median != NONE else ""
+    fig = style.figure()
+    axes = fig.add_subplot()
+    looks: tuple[Any, ...] = (
+        (style.MAIN, 3.0, "-"),
+        (style.MUTED, 1.6, (0, (1, 1.2))),
+        (style.INK, 1.6, (0, (5, 2))),
+    )
+    labels = ("back for good (lasting)", "back for the first time", "back for good, discounted")
+    handles = []
+    for values, (colour, width, dash), label in zip(curves, looks, labels, strict=True):
+        if values.size == 0:
+            continue
+        months = np.sort(values[np.isfinite(values)])
+        share = np.arange(1, months.size + 1) / values.size
+        x = np.concatenate([[0.0], months, [horizon]])
+        y = 100 * np.concatenate([[0.0], share, share[-1:] if share.size else [0.0]])
+        axes.step(x, y, where="post", color=colour, linewidth=width, linestyle=dash)
+        handles.append(Line2D([], [], color=colour, linewidth=width, linestyle=dash, label=label))
+    for mark, share in ({} if certain else block["within"]).items():
+        axes.plot(int(mark), 100 * share, "o", color=style.MAIN, markersize=8, zorder=5)
+        axes.annotate(
+            chance(share, count), (int(mark), 100 * share), textcoords="offset points", fontweight="bold",
+            xytext=(-8, 7) if share < 0.9 else (0, -20), ha="right" if share < 0.9 else "center",
+        )  # fmt: skip
+    if never > 0:
+        axes.plot(
+            [1.025 * horizon] * 2,
+            [100 * (1 - never), 100],
+            color=style.LOSS,
+            linewidth=5,
+            solid_capstyle="butt",
+        )
+        axes.text(
+            1.045 * horizon, min(100 - 50 * never, 90.0),
+            f"never within\n{horizon} months:\n{chance(never, count)}",
+            va="center", color=style.LOSS, fontweight="bold",
+        )  # fmt: skip
+    axes.set_xlim(0, 1.26 * horizon if never > 0 else 1.03 * horizon)
+    axes.set_ylim(0, 104)
+    axes.set_xticks(np.arange(0, horizon + 1, _month_step(horizon)))
+    axes.set_xlabel("Months after the investment")
+    axes.set_ylabel("Share of samples, %")
+    axes.grid(axis="y")
+    style.legend(axes, handles, columns=3)
+    subtitle = "Share of samples in which the cumulative cash flow is no longer below zero"
+    below = style.foot(stored, "months interpolated; no month is made up for what never pays back")
+    return style.save(fig, folder / "payback.png", title=title, subtitle=subtitle, below=below)
+
+
+def _month_step(horizon: int, most: int = 12) -> int:
+    """Space month ticks so that no more than `most` are needed."""
+    return next((step for step in (1, 2, 3, 6, 12, 24, 60) if horizon / step <= most), 120)
+
+
+def cash_fan(stored: Stored, folder: Path) -> Path | None:
+    """Draw the cumulative cash flow as a fan, with the month in which its median breaks even."""
+    cash = stored.cash("cumulative")
+    if not cash:
+        return None
+    summary = stored.summary
+    programme, month = summary["programme"], cash["month"]
+    scale, unit = style.money_scale(
+        float(max(np.abs(cash["p05"]).max(), np.abs(cash["p95"]).max())), programme["currency"]
+    )
+    middle = cash["p50"]
+    crossing = _break_even(middle)
+    horizon, currency = int(programme["horizon"]), clean(programme["currency"], 12)
+
+    def error_at(row: int) -> float | None:
+        return median_error(float(cash["p05"][row]), float(cash["p95"][row]), behind(summary))
+
+    end = f"{money(float(middle[-1]), error_at(-1))} {currency} after {horizon} months"
+    certain = bool((cash["p05"] == cash["p95"]).all())
+    if crossing is None:
+        found = f"not in the black within {horizon} months"
+    elif crossing == 0:
+        found = "in the black from the start"
+    else:
+        found = f"in the black from month {number(crossing, 1)}"
+    title = f"{opening(found) if certain else f'Median case: {found}'}; {end}"
+    fig = style.figure()
+    axes = fig.add_subplot()
+    axes.fill_between(month, cash["p05"] / scale, cash["p95"] / scale, color=style.PALE, linewidth=0)
+    axes.fill_between(month, cash["p25"] / scale, cash["p75"] / scale, color=style.MIDDLE, linewidth=0)
+    axes.plot(month, middle / scale, color=style.INK, linewidth=2.6)
+    axes.axhline(0, color=style.INK, linewidth=1.0)
+    if crossing:
+        axes.plot(crossing, 0, "o", color=style.INK, markersize=9, zorder=5)
+        axes.annotate(
+            f"breaks even\nin month {number(crossing, 1)}", (crossing, 0), xytext=(-6, 12),
+            textcoords="offset points", va="bottom", ha="right", fontweight="bold",
+            path_effects=_HALO,
+        )  # fmt: skip
+    lowest = int(np.argmin(middle))
+    if middle[lowest] < 0 and lowest < horizon:
+        deepest = money(float(middle[lowest]), error_at(lowest))
+        axes.annotate(
+            f"deepest: {deepest} {currency}", (month[lowest], middle[lowest] / scale),
+            xytext=(4, -20), textcoords="offset points", path_effects=_HALO,
+        )  # fmt: skip
+    floor, ceiling = axes.get_ylim()
+    axes.set_ylim(floor - 0.08 * (ceiling - floor), ceiling)
+    axes.set_xlim(0, horizon)
+    dates = cash["date"]
+    places = np.arange(0, horizon + 1, _month_step(horizon, 7 if dates[0] else 12))
+    axes.set_xticks(places, [f"{p}\n{dates[p]:%Y-%m}" if dates[p] and p else str(p) for p in places])
+    axes.set_xlabel("Months after the investment")
+    axes.set_ylabel(unit[0].upper() + unit[1:])
+    axes.yaxis.set_major_formatter(style.ticks())
+    axes.grid(axis="y")
+    handles = [
+        Line2D([], [], color=style.INK, linewidth=2.6, label="certain" if certain else "median"),
+        Patch(facecolor=style.MIDDLE, label="half of the samples (25th–75th percentile)"),
+        Patch(facecolor=style.PALE, label="90 % (5th–95th)"),
+    ]
+    style.legend(axes, handles[:1] if certain else handles, columns=3)
+    below = style.foot(stored, "percentiles of each month on its own: no single path runs along an edge")
+    subtitle = f"{clean(programme['name'])}: cumulative cash flow, undiscounted"
+    return style.save(fig, folder / "cash_flow.png", title=title, subtitle=subtitle, below=below)
+
+
+def _break_even(balance: FloatArray) -> float | None:
+    """Return when a cumulative line is last below zero, interpolated; None if it ends there."""
+    below = np.flatnonzero(balance < 0)
+    if below.size == 0:
+        return 0.0
+    last = int(below[-1])
+    if last == balance.size - 1:
+        return None
+    return last + float(-balance[last] / (balance[last + 1] - balance[last]))

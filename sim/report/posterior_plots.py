@@ -1,0 +1,150 @@
+"""How the sampler explored each posterior, drawn with ArviZ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from sim.report import style
+from sim.report.names import clean
+from sim.report.stored import Stored
+from sim.report.write import file_name
+
+# What carries the effect into money, each with how many of it to show and how to call it.
+_PARAMETERS = {
+    "delta": (2, "overall effect"),
+    "tau": (1, "spread between segments"),
+    "effect": (2, "effect"),
+    "level": (4, "level"),
+}
+_MOST = 8
+_BAND = 0.99
+_AGREE = 1.01
+
+
+def posteriors(stored: Stored, folder: Path) -> list[Path]:
+    """Draw, for each stored posterior, the parameters that matter and whether the chains agree on them."""
+    known = {file_name(name): name for name in stored.summary["outcomes"]}
+    drawn = [
+        _posterior(known.get(stem, stem), file, folder / f"posterior_{stem}.png")
+        for stem, file in stored.posteriors().items()
+    ]
+    return [path for path in drawn if path is not None]
+
+
+def _posterior(name: str, file: Path, target: Path) -> Path | None:
+    import arviz as az
+    import matplotlib.pyplot as plt
+    import xarray as xr
+
+    with xr.open_datatree(file, engine="h5netcdf") as tree:
+        posterior = tree["posterior"].to_dataset().load()
+    chosen, left_out = choose(posterior)
+    if not chosen.data_vars:
+        return None
+    rows = len(chosen.data_vars)
+    collection = az.plot_rank_dist(
+        xr.DataTree.from_dict({"posterior": chosen}),
+        kind="kde",
+        compact=False,
+        combined=True,
+        envelope_prob=_BAND,
+        backend="matplotlib",
+        visuals={"label": False, "xlabel_rank": False},
+        figure_kwargs={"figsize": (9.0, 1.5 + 1.1 * rows), "layout": "constrained"},
+    )
+    fig: Figure = collection.viz["figure"].item()
+    try:
+        labels = [variable.attrs["label"] for variable in chosen.data_vars.values()]
+        for name_, label in zip(chosen.data_vars, labels, strict=True):
+            left, right = collection.viz["plot"][name_].values
+            left.set_title(label)
+            left.locator_params(axis="x", nbins=6)
+            right.set_xticks([0, 0.5, 1])
+        chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
+        below = (
+            f"{chains} chains × {draws:,} draws; effects on the model's own (link) scale. Right: a chain "
+            f"that drew like the others stays near the line; p tests that, α = {1 - _BAND:.2f}."
+        )
+        if left_out:
+            below += f" The {left_out} parameters that sampled best are not drawn."
+        title = f"{clean(name)}: {_finding(chosen)}"
+        subtitle = "Posterior density (left) and ranks of each chain's draws against uniform (right)"
+        return style.save(fig, target, title=title, subtitle=subtitle, below=below, names=labels)
+    finally:
+        plt.close(fig)
+
+
+def _finding(chosen: Any) -> str:
+    """Say whether the chains agree, by the same measure as the run's checks."""
+    import arviz as az
+
+    rhat = max(float(value) for value in az.rhat(chosen).data_vars.values())
+    least = min(float(value) for value in az.ess(chosen).data_vars.values())
+    verdict = "the chains agree" if rhat < _AGREE else "the chains do NOT agree"
+    return f"{verdict} (worst R-hat {rhat:.3f}, at least {least:,.0f} effective draws)"
+
+
+def choose(posterior: Any) -> tuple[Any, int]:
+    """Pick the parameters to show, of each kind those with the least effective draws.
+
+    Parameters
+    ----------
+    posterior : xarray.Dataset
+        With dims ``chain, draw`` and whatever else.
+
+    Returns
+    -------
+    xarray.Dataset
+        One variable ``(chain, draw)`` per parameter, with its name for a reader in ``attrs["label"]``.
+    int
+        How many of the same kinds are left out.
+    """
+    import arviz as az
+
+    names = [name for name in _PARAMETERS if name in posterior]
+    if "delta" in names and "effect" in names and posterior["delta"].size == posterior["effect"].size:
+        names.remove("effect")  # with one segment they are the same number
+    if not names:
+        names = [str(name) for name in posterior.data_vars if not str(name).startswith("_")]
+    shown: list[Any] = []
+    left_out = 0
+    for name in names:
+        most, word = _PARAMETERS.get(name, (_MOST, name))
+        cells = _cells(posterior[name], word)
+        if len(cells) > most:
+            effective = az.ess(_dataset(cells))
+            order = np.argsort([float(value) for value in effective.data_vars.values()], kind="stable")
+            left_out += len(cells) - most
+            cells = [cells[k] for k in order[:most]]
+        shown += cells
+    return _dataset(shown[:_MOST]), left_out
+
+
+def _dataset(cells: list[Any]) -> Any:
+    """Put scalars into a dataset under names that no label can break (`/` would); labels are attributes."""
+    import xarray as xr
+
+    return xr.Dataset({f"p{k}": cell for k, cell in enumerate(cells)})
+
+
+def _cells(variable: Any, word: str) -> list[Any]:
+    """Split a variable into its scalars; those that never move have no density and are left out."""
+    import xarray as xr
+
+    rest = [dim for dim in variable.dims if dim not in ("chain", "draw")]
+    values = variable.transpose("chain", "draw", *rest).values
+    coords = {dim: variable[dim].values for dim in ("chain", "draw")}
+    labels = [[str(label) for label in variable[dim].values] for dim in rest]
+    cells = []
+    for place in np.ndindex(values.shape[2:]):
+        # One treated arm, or one segment, needs no name.
+        parts = [clean(names[k], 24) for k, names in zip(place, labels, strict=True) if len(names) > 1]
+        draws = values[(slice(None), slice(None), *place)]
+        if np.ptp(draws) > 0:
+            label = " · ".join([word, *parts])
+            cells.append(xr.DataArray(draws, dims=("chain", "draw"), coords=coords, attrs={"label": label}))
+    return cells
