@@ -190,6 +190,10 @@ class OutcomeModel(Protocol):
         """Return findings on the statistics that need no fit (an empty arm, no events, short follow-up)."""
         ...
 
+    def data(self, summary: PilotSummary, priors: Priors) -> dict[str, FloatArray]:
+        """Return the arrays that `build` holds as ``pm.Data``, so that a compiled model can take others."""
+        ...
+
     def build(self, summary: PilotSummary, priors: Priors) -> pymc.Model:
         """Return the PyMC model. It must define ``level`` with dims (arm, segment); data are ``pm.Data``."""
         ...

@@ -102,7 +102,8 @@ def prepare(path: Path, sets: Sequence[str] = (), *, seed: int | None = None) ->
 def _read(outcome: OutcomePlan, data: dict[str, str]) -> tuple[PilotSummary, list[Check]]:
     from sim.pilot.checks import sample_ratio
     from sim.pilot.source import fingerprint
-    from sim.pilot.summary import Reading, read
+    from sim.pilot.reading import Reading
+    from sim.pilot.summary import read
 
     plan = outcome.data
     assert plan is not None  # noqa: S101  # the caller passes fitted outcomes only
@@ -143,7 +144,8 @@ def _tables(plan: Plan, problems: Problems, data: dict[str, str]) -> dict[tuple[
     for path, quantity in plan.quantities.items():
         for name, scalar in scalars(path, quantity):
             if isinstance(scalar, Samples) and (scalar.file, scalar.column) not in tables:
-                from sim.pilot.source import fingerprint, read_column
+                from sim.pilot.series import read_column
+                from sim.pilot.source import fingerprint
 
                 with problems.gather():
                     file = plan.folder / scalar.file

@@ -130,7 +130,7 @@ class World:
             self._reach(plan),
             better=plan.better,
             summary=self.prepared.summaries.get(name),
-            options=plan.data.options if plan.data else {"unit": "month"},
+            options=plan.data.options if plan.data else {},
         )
         cash = self._cash(plan, projection, segments)
         revenue = None

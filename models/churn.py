@@ -1,0 +1,288 @@
+"""Churn: how the monthly risk of leaving depends on tenure, and what lowers it.
+
+Discrete-time survival on counts. For the r customers at risk in period t of tenure, d of whom leave::
+
+    Λ[a, s, t] = exp(shift[a, s]) * (H0(t) - H0(t - 1))
+    log-likelihood = sum d log(1 - exp(-Λ)) - (r - d) Λ
+
+H0 is the cumulative hazard of a beta-discrete-Weibull (`_tail`), shared by all cells; `shift` moves it
+proportionally through the complementary log-log link, so `effect` is a log hazard ratio as in Cox's model
+(Prentice & Gloeckler 1978, doi:10.2307/2529588) whatever the tail. On top of the predictor of `_predictor`::
+
+    log_odds ~ N(m0, 1.5)   k ~ HalfNormal(1)   log_c ~ N(0, 0.3)
+    base[s] ~ N(mean log hazard of H0, base_sd)      (one segment: shift is the contrast alone)
+
+m0 is the log odds of leaving in a period, pooled over the pilot. `level` is the monthly hazard averaged
+over the tenures observed in the segment, with the same weights for every arm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from scipy.special import logit
+
+from sim.contract import ColumnSet, Predictive, Priors
+from sim.records.arrays import Draws, FloatArray
+from sim.records.check import Check
+from sim.records.projection import ArmState, Exposure, Projection, Reach
+from sim.records.summary import PilotSummary
+
+from . import _predictor, _replicate
+from ._cohorts import follow
+from ._tail import gains, powered, rough_fit
+from ._tenure import COLUMN_SETS, DAYS, unit
+
+if TYPE_CHECKING:
+    import pymc
+
+K_SD, LOG_C_SD = 1.0, 0.3
+FEW = 5
+
+
+class Churn:
+    """The `OutcomeModel` of customers who leave; see the module for its likelihood and prior."""
+
+    name = "churn"
+    title = "how long customers stay: churn, retention, lifetime"
+    unit = "customer-month kept"
+    better: Literal["higher", "lower"] = "lower"
+    level: Literal["share", "positive", "real"] = "share"
+    effect_scale = "the monthly hazard of leaving"
+    priors = Priors
+    column_sets: ClassVar[tuple[ColumnSet, ...]] = COLUMN_SETS
+
+    def size(self, statistics: Mapping[str, FloatArray]) -> FloatArray:
+        """Count customers per (arm, segment): those who left and those still there."""
+        customers: FloatArray = statistics["churned"].sum(axis=2) + statistics["alive"].sum(axis=2)
+        return customers
+
+    def check(self, summary: PilotSummary) -> tuple[Check, ...]:
+        """Warn of arms in which hardly anyone left, and of a stock that the pilot did not see."""
+        statistics = summary.statistics
+        found = []
+        for arm, left, at_risk in zip(
+            summary.arms,
+            statistics["churned"].sum(axis=(1, 2)),
+            statistics["at_risk"].sum(axis=(1, 2)),
+            strict=True,
+        ):
+            if at_risk == 0:
+                message = f"arm {arm!r} has nobody at risk in a whole period of tenure"
+                found.append(
+                    Check("empty-arm", "fail", message, "choose a shorter `unit`, or observe longer")
+                )
+            elif left < FEW:
+                message = f"only {left:g} customers of arm {arm!r} left; the prior weighs in"
+                found.append(Check("few-events", "warn", message, "observe longer, or state `prior.effect`"))
+        at_risk = statistics["at_risk"].sum(axis=(0, 1))
+        alive = statistics["alive"].sum(axis=(0, 1))
+        tenures = np.flatnonzero(alive)
+        longest = float(tenures.max(initial=0)) * float(statistics["period_months"].max())
+        joiners_only = tenures.size <= 1 and not (np.diff(at_risk) > 0).any()
+        if joiners_only or (summary.months is not None and longest <= summary.months + 1):
+            found.append(
+                Check(
+                    "tenure-mix",
+                    "warn",
+                    f"the pilot followed joiners only (none for more than {longest:.3g} months), "
+                    "so the tenure of a stock is assumed to be theirs",
+                    "if `volume` has a stock, include its customers with their `entry` into observation",
+                )
+            )
+        return tuple(found)
+
+    def data(self, summary: PilotSummary, priors: Priors) -> dict[str, FloatArray]:
+        """Arrays that `build` reads as ``pm.Data``, periods without anyone at risk cut off the end.
+
+        The rough level of a cell compares its leavers with those expected from the pooled hazard by
+        tenure, so that a different mix of tenures is no difference of level.
+        """
+        statistics = summary.statistics
+        length = max(int(np.flatnonzero(statistics["at_risk"].sum(axis=(0, 1))).max(initial=0)) + 1, 1)
+        r, d = statistics["at_risk"][..., :length], statistics["churned"][..., :length]
+        at_risk, left = r.sum(axis=(0, 1)), d.sum(axis=(0, 1))
+        pooled = (left.sum() + 0.5) / (at_risk.sum() + 1)
+        by_tenure = -np.log1p(-(left + 5 * pooled) / (at_risk + 5))
+        expected = ((r - d / 2) * by_tenure).sum(axis=2)
+        weight = at_risk / at_risk.sum() if at_risk.sum() > 0 else np.full(length, 1 / length)
+        mean_log = float(np.log((weight * by_tenure).sum()))
+        events = d.sum(axis=2)
+        rough = mean_log + np.log((events + 0.5) / (expected + 0.5))
+        effect = _predictor.EFFECT_PRIOR if priors.effect is None else priors.effect.log_ratio
+        arrays = _predictor.coordinates(rough, 1 / (events + 0.5), expected, float(logit(pooled)), effect)
+        seen = r.sum(axis=0)
+        whole = seen.sum(axis=1, keepdims=True)
+        sds = (_predictor.BASE_SD, K_SD, LOG_C_SD)
+        tail = rough_fit(at_risk, left, float(logit(pooled)), sds, free_level=len(summary.segments) > 1)
+        if len(summary.segments) == 1:
+            del tail["tail_log_odds"]
+        return (
+            arrays
+            | tail
+            | {
+                "survived": r - d,
+                "churned": d,
+                "ends": np.arange(length + 1.0),
+                "tenure_weight": weight,
+                "level_weight": np.where(whole > 0, seen / np.where(whole > 0, whole, 1.0), weight),
+                "period_months": np.asarray(statistics["period_months"].flat[0]),
+            }
+        )
+
+    def build(self, summary: PilotSummary, priors: Priors) -> pymc.Model:
+        """Return the PyMC model: ``level`` is the mean monthly hazard, ``effect`` the log hazard ratio."""
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        opened, data = _predictor.model(summary, self.data(summary, priors))
+        segments = len(summary.segments)
+        with opened:
+            k = pm.HalfNormal("k", K_SD)
+            mode, of_c = data["tail_mode"], data["tail_log_c"]
+            dx = pt.log1p(mode[4] * k) - mode[1]
+            log_c = _predictor.members(
+                "log_c", mode[2] + of_c[0] + pt.tanh(of_c[1] * dx), of_c[2], 0.0, LOG_C_SD
+            )
+            time = powered(data["ends"], pm.Deterministic("log_c", log_c), pt)
+            # Where log_odds must lie for the mean hazard to be the observed one, given the shape.
+            mean = pt.log((data["tenure_weight"] * gains(mode[0], k, time, pt)).sum())
+            hat, variance = mode[0] + (data["base_hat"] - mean) / mode[3], data["base_var"]
+            if segments > 1:
+                # The levels of the segments are free here, so the shape speaks for itself as well.
+                of_odds = data["tail_log_odds"]
+                base_sd = pm.HalfNormal("base_sd", _predictor.BASE_SPREAD_SD)
+                moved = of_odds[0] + pt.tanh(of_odds[1] * dx + of_odds[2] * (log_c - mode[2]))
+                hat = pt.concatenate([hat, (mode[0] + moved)[None]])
+                variance = pt.concatenate([variance + base_sd**2, of_odds[3:]])
+            log_odds = _predictor.centre("log_odds", hat, variance, data["m0"], _predictor.BASE_SD)
+            hazards = gains(pm.Deterministic("log_odds", log_odds), k, time, pt)
+            shift = _predictor.contrast(data, segments)
+            if segments > 1:
+                mean = pt.log((data["tenure_weight"] * hazards).sum())
+                base = _predictor.members(
+                    "base", data["base_hat"], data["base_var"], mean, base_sd, dims="segment"
+                )
+                shift = shift + base - mean
+            pm.Deterministic("shift", shift, dims=("arm", "segment"))
+            each = pt.exp(shift)[:, :, None] * hazards
+            left = data["churned"] * pt.log(-pt.expm1(-each))
+            pm.Potential("likelihood", (left - data["survived"] * each).sum())
+            monthly = -pt.expm1(-each / data["period_months"])
+            pm.Deterministic("level", (data["level_weight"] * monthly).sum(axis=2), dims=("arm", "segment"))
+        return opened
+
+    def prior(self, summary: PilotSummary, priors: Priors, n: int, *, rng: np.random.Generator) -> Draws:
+        """Draws of level, effect and tail from the prior that `build` states."""
+        arrays = self.data(summary, priors)
+        k, log_c = np.abs(K_SD * rng.standard_normal(n)), LOG_C_SD * rng.standard_normal(n)
+        log_odds = arrays["m0"] + _predictor.BASE_SD * rng.standard_normal(n)
+        draws = {"k": k, "log_c": log_c, "log_odds": log_odds}
+        contrast = _predictor.prior_contrast(arrays, n, rng)
+        shift = contrast.pop("contrast")
+        segments = shift.shape[2]
+        if segments > 1:
+            draws["base_sd"] = np.abs(_predictor.BASE_SPREAD_SD * rng.standard_normal(n))
+            shift = shift + draws["base_sd"][:, None, None] * rng.standard_normal((n, 1, segments))
+        hazards = gains(log_odds[:, None], k[:, None], powered(arrays["ends"], log_c[:, None], np), np)
+        level = np.empty_like(shift)
+        for s, weight in enumerate(arrays["level_weight"]):
+            each = np.exp(shift[:, :, s, None]) * hazards[:, None, :]
+            level[:, :, s] = -np.expm1(-each / arrays["period_months"]) @ weight
+        return draws | contrast | {"shift": shift, "level": level}
+
+    def simulate(
+        self, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator
+    ) -> dict[str, FloatArray]:
+        """One pilot per draw: the same customers enter, and stay under observation, as in `summary`."""
+        length = summary.statistics["at_risk"].shape[2]
+        log_odds, k, log_c = (draws[name][:, None] for name in ("log_odds", "k", "log_c"))
+        hazards = gains(log_odds, k, powered(np.arange(length + 1.0), log_c, np), np)
+        return _replicate.pilots(hazards, draws["shift"], summary.statistics, rng=rng)
+
+    def predictive(self, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator) -> Predictive:
+        """Leavers by band of tenure against replicated ones: whether the tail has the right shape."""
+        rows = slice(None, None, max(len(draws["k"]) // 1000, 1))
+        replicated = self.simulate({n: v[rows] for n, v in draws.items()}, summary, rng=rng)["churned"]
+        return _replicate.by_tenure(summary.statistics["churned"], replicated)
+
+    def project(
+        self,
+        control: ArmState,
+        treated: ArmState,
+        exposure: Exposure,
+        reach: Reach,
+        *,
+        better: Literal["higher", "lower"],
+        summary: PilotSummary | None,
+        options: Mapping[str, Any],
+    ) -> Projection:
+        """Customer-months kept: the same stock and joiners followed under both arms (see `_cohorts`).
+
+        Totals are customers there at month end; `served` counts those of them under treatment; `survival`
+        is the course of a joiner whose whole tenure is under treatment. Tenure counted in weeks or years
+        is taken to months through the cumulative hazard, which is defined between whole periods too. An
+        elicited arm has the same hazard at every tenure.
+        """
+        months = exposure.control.shape[2]
+        per_month = DAYS["month"] / DAYS[unit(options)]
+        constant = control.draws is None and treated.draws is None
+        segments = exposure.control.shape[1]
+        if constant or exposure.stock is None or summary is None:
+            mix = np.ones((1, segments))
+        else:
+            mix = _stock_mix(summary, 1 / per_month)
+        tenures = len(mix) + months
+        hazards = [_monthly(state, tenures, per_month) for state in (control, treated)]
+        stock = np.zeros((1, segments)) if exposure.stock is None else exposure.stock
+        alive = follow(
+            hazards[0], hazards[1], reach.share, mix[:, None, :] * stock, (exposure.control, exposure.treated)
+        )
+        kept = alive.treated - alive.control
+        return Projection(
+            units=kept if better == "lower" else -kept,
+            control_total=alive.control,
+            treated_total=alive.treated,
+            served=alive.treated * reach.adopted[:, None, :],
+            living=alive.treated,
+            survival=alive.survival,
+        )
+
+
+def _stock_mix(summary: PilotSummary, period_months: float) -> FloatArray:
+    """Share of the stock by completed months of tenure, (tenure month, segment).
+
+    The control arm's customers still there; without any, those of all arms, then of all segments; without
+    any at all, the tenures at risk. Customers within a longer period stand at its middle.
+    """
+    alive = summary.statistics["alive"]
+    everyone = alive.sum(axis=0)
+    counts = alive[0] if summary.has_control else everyone
+    counts = np.where(counts.sum(axis=1, keepdims=True) > 0, counts, everyone)
+    counts = np.where(counts.sum(axis=1, keepdims=True) > 0, counts, everyone.sum(axis=0))
+    if counts.sum() == 0:
+        counts = np.broadcast_to(summary.statistics["at_risk"].sum(axis=(0, 1)), counts.shape)
+    position = np.floor((np.arange(counts.shape[1]) + 0.5) * period_months).astype(int)
+    used = counts.sum(axis=0) > 0
+    mix = np.zeros((int(position[used].max(initial=0)) + 1, len(counts)))
+    np.add.at(mix, position[used], counts.T[used])
+    whole = mix.sum(axis=0)
+    mix[0] += whole == 0
+    return mix / np.where(whole > 0, whole, 1.0)
+
+
+def _monthly(state: ArmState, months: int, per_month: float) -> FloatArray:
+    """Monthly hazard of an arm by month of tenure, (tenure month or 1, sample, segment)."""
+    if state.draws is None:
+        return state.level[None]
+    log_odds, k, log_c = (state.draws[name][:, None] for name in ("log_odds", "k", "log_c"))
+    hazards = gains(log_odds, k, powered(np.arange(months + 1.0) * per_month, log_c, np), np).T[:, :, None]
+    monthly: FloatArray = -np.expm1(-np.exp(state.draws["shift"][:, state.arm, :]) * hazards)
+    if state.relative is not None:
+        monthly = np.clip(monthly * (1 + state.relative), 0.0, 1.0)
+    return monthly
+
+
+MODEL = Churn()

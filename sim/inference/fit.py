@@ -1,0 +1,266 @@
+"""Fits an outcome model: compiles it, samples it, judges the sample and stores it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sim.contract import OutcomeModel, Predictive, Priors
+from sim.errors import InterruptedFitError
+from sim.inference import store as shelf
+from sim.inference.gates import check_prediction, check_sampling
+from sim.records.arrays import Draws
+from sim.records.check import Check
+from sim.records.fit import Fit
+from sim.records.summary import PilotSummary
+
+if TYPE_CHECKING:
+    import xarray
+
+type Progress = Callable[[float], None]
+
+STRICTER = 0.99
+"""Target acceptance of the second attempt."""
+_PRIOR_DRAWS = 1000
+_compiled: dict[str, Any] = {}
+"""Compiled models of this process: other data of the same shape need no new compilation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampler:
+    """Settings of the No-U-Turn sampler.
+
+    Parameters
+    ----------
+    draws, tune : int
+        Draws kept and draws for warm-up, per chain.
+    chains : int
+    target_accept : float
+        Acceptance probability that the step size aims at.
+    """
+
+    draws: int = 1000
+    tune: int = 1000
+    chains: int = 4
+    target_accept: float = 0.95
+
+
+def fit(
+    model: OutcomeModel,
+    summary: PilotSummary,
+    priors: Priors,
+    sampler: Sampler,
+    *,
+    seed: int,
+    source: bytes,
+    store: Path,
+    refit: bool = False,
+    progress: Progress | None = None,
+) -> Fit:
+    """Return the posterior of one outcome, from the store or newly sampled.
+
+    Parameters
+    ----------
+    model, summary, priors
+        What is fitted, to which statistics, under which beliefs.
+    sampler : Sampler
+    seed : int
+        Determines the draws.
+    source : bytes
+        The model's source text, so that a changed model is a new fit.
+    store : Path
+        Folder of the stored fits.
+    refit : bool
+        Sample even if the fit is stored.
+    progress : callable or None
+        Called with the share done, 0 to 1, perhaps from another thread.
+
+    Returns
+    -------
+    Fit
+        With a ``fail`` among its checks when it cannot be trusted.
+
+    Raises
+    ------
+    KeyboardInterrupt, InterruptedFitError
+        When sampling was stopped; nothing is stored then.
+    """
+    tell = progress or (lambda _share: None)
+    key = shelf.key_of(model.name, summary, source, priors, {**asdict(sampler), "seed": seed})
+    notes: tuple[Check, ...] = ()
+    if not refit:
+        try:
+            stored = shelf.load(store, key)
+        except ValueError as damage:
+            notes = (Check("stored-fit", "note", f"a stored fit was damaged ({damage}) and is replaced"),)
+        else:
+            if stored is not None:
+                tell(1.0)
+                return stored
+    shelf.prepare(store)
+    tell(0.0)
+    seeds = np.random.SeedSequence(seed).spawn(3)
+    compiled = _compile(model, summary, priors, source)
+    tree, checks, figures = _sample_and_judge(compiled, sampler, int(seeds[0].generate_state(1)[0]), tell)
+    posterior = _named(tree)
+    draws = {
+        str(name): np.ascontiguousarray(values.values.reshape(-1, *values.shape[2:]))
+        for name, values in posterior.data_vars.items()
+    }
+    groups: dict[str, Any] = {}
+    if not any(check.name == "finite-draws" for check in checks):
+        predictive = model.predictive(draws, summary, rng=np.random.default_rng(seeds[1]))
+        check, p = check_prediction(predictive)
+        checks, figures = (*checks, check), {**figures, **p}
+        groups = _predictive_groups(predictive)
+    prior = model.prior(summary, priors, _PRIOR_DRAWS, rng=np.random.default_rng(seeds[2]))
+    groups["prior"] = _labelled(prior, posterior)
+    whole = _tree(tree, groups)
+    tell(1.0)
+    return shelf.save(
+        store,
+        key,
+        draws,
+        (*notes, *checks),
+        figures,
+        lambda path: whole.to_netcdf(path, engine="h5netcdf"),
+        replace=refit or bool(notes),
+    )
+
+
+def _compile(model: OutcomeModel, summary: PilotSummary, priors: Priors, source: bytes) -> Any:
+    """Compile the model, or give the data to one compiled before for the same shapes and labels."""
+    import nutpie
+
+    data = model.data(summary, priors)
+    shapes = sorted((name, np.shape(values)) for name, values in data.items())
+    what = repr((model.name, summary.arms, summary.segments, shapes)).encode() + source
+    structure = hashlib.sha256(what).hexdigest()
+    if structure not in _compiled:
+        built = model.build(summary, priors)
+        kept = [variable.name for variable in built.unobserved_RVs if not variable.name.startswith("_")]
+        _compiled[structure] = nutpie.compile_pymc_model(built, var_names=kept)
+    return _compiled[structure].with_data(**data)
+
+
+def _sample_and_judge(
+    compiled: Any, sampler: Sampler, seed: int, tell: Progress
+) -> tuple[xarray.DataTree, tuple[Check, ...], dict[str, float]]:
+    """Sample, and once more with smaller steps if the sample is not to be trusted."""
+    targets = [sampler.target_accept]
+    if sampler.target_accept < STRICTER:
+        targets.append(STRICTER)
+    retry: tuple[Check, ...] = ()
+    for target in targets:
+        tree = sample(compiled, sampler, target, seed, tell)
+        stats = tree["sample_stats"].to_dataset()
+        checks, figures = check_sampling(
+            {str(name): values.values for name, values in _named(tree).data_vars.items()},
+            stats["diverging"].values,
+            stats["energy"].values,
+        )
+        figures["target_accept"] = target
+        if all(check.status == "ok" for check in checks):
+            break
+        why = "; ".join(check.message for check in checks)
+        retry = (Check("sampler-retry", "note", f"sampled again with target acceptance {STRICTER}: {why}"),)
+    return tree, (*(retry if target == STRICTER else ()), *checks), figures
+
+
+def sample(compiled: Any, sampler: Sampler, target: float, seed: int, tell: Progress) -> xarray.DataTree:
+    """Run the sampler; raise when it was stopped before its last draw.
+
+    nutpie returns what it has when it is interrupted, as if it had finished, so the draws are counted.
+
+    Raises
+    ------
+    KeyboardInterrupt, InterruptedFitError
+    """
+    import nutpie
+
+    def heard(chains: Sequence[Any]) -> None:
+        done, due = sum(c.finished_draws for c in chains), sum(c.total_draws for c in chains)
+        tell(min(done / max(due, 1), 0.99))
+
+    running = nutpie.sample(
+        compiled,
+        draws=sampler.draws,
+        tune=sampler.tune,
+        chains=sampler.chains,
+        seed=seed,
+        target_accept=target,
+        save_warmup=False,
+        progress_bar=False,
+        progress_callback=heard,
+        blocking=False,
+    )
+    try:
+        tree: xarray.DataTree = running.wait()
+    except BaseException:
+        running.cancel()
+        raise
+    complete(tree, sampler)
+    return tree
+
+
+def complete(tree: xarray.DataTree, sampler: Sampler) -> None:
+    """Raise `InterruptedFitError` unless every chain holds every draw."""
+    energy = tree["sample_stats"]["energy"].values if "sample_stats" in tree.children else np.empty((0, 0))
+    # A chain that stopped early is filled up with NaN to the length of the longest.
+    done = int(np.isfinite(energy).sum())
+    if energy.shape != (sampler.chains, sampler.draws) or np.isnan(energy[:, -1]).any():
+        due = sampler.chains * sampler.draws
+        raise InterruptedFitError(f"sampling stopped after {done} of {due} draws")
+
+
+def _labelled(draws: Draws, posterior: xarray.Dataset) -> xarray.Dataset:
+    """Give prior draws the dimensions that the posterior has for the same names."""
+    import xarray as xr
+
+    variables = {}
+    for name, values in draws.items():
+        if name in posterior:
+            dims = posterior[name].dims[2:]
+            coords = {dim: posterior[name].coords[dim] for dim in dims} | _counted(len(values))
+            variables[name] = xr.DataArray(values[None], dims=("chain", "draw", *dims), coords=coords)
+    return xr.Dataset(variables)
+
+
+def _named(tree: xarray.DataTree) -> xarray.Dataset:
+    """Return the posterior without the sampler's own coordinates, whose names begin with an underscore."""
+    posterior = tree["posterior"].to_dataset()
+    return posterior.drop_vars([name for name in posterior.data_vars if str(name).startswith("_")])
+
+
+def _predictive_groups(predictive: Predictive) -> dict[str, Any]:
+    import xarray as xr
+
+    name = "_".join(predictive.name.split()) or "observed"
+    labels: dict[str, Any] = {"cell": list(predictive.labels)} if predictive.labels else {}
+    return {
+        "observed_data": xr.Dataset({name: (("cell",), predictive.observed)}, coords=labels),
+        "posterior_predictive": xr.Dataset(
+            {name: (("chain", "draw", "cell"), predictive.replicated[None])},
+            coords=labels | _counted(len(predictive.replicated)),
+        ),
+    }
+
+
+def _counted(n: int) -> dict[str, Any]:
+    return {"chain": [0], "draw": np.arange(n)}
+
+
+def _tree(sampled: xarray.DataTree, groups: Mapping[str, Any]) -> xarray.DataTree:
+    """Posterior, numeric sampler statistics and the further groups, without warm-up."""
+    import xarray as xr
+
+    stats = sampled["sample_stats"].to_dataset()
+    stats = stats.drop_vars([name for name, values in stats.data_vars.items() if values.dtype == object])
+    own = {"posterior": _named(sampled), "sample_stats": stats}
+    tree: xarray.DataTree = xr.DataTree.from_dict({**own, **groups})
+    return tree

@@ -1,0 +1,207 @@
+"""The embedded database that reads and groups: DuckDB, fed with Ibis expressions.
+
+Ibis only writes the SQL, so the same expressions can run on another engine later. Every file is
+seen through a view with the columns ``c0, c1, …``, so that no header, however odd, becomes part of
+a statement, and with one of five types, so that parsing need not know the engine's own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+type Stored = Literal["text", "integer", "real", "flag", "date", "other"]
+"""How a column lies in its file; ``other`` (lists, intervals, …) is shown as text and never parsed."""
+
+type Expr = Any
+"""An Ibis expression; Ibis ships no types that mypy can use."""
+
+_IBIS: dict[Stored, str] = {
+    "text": "string",
+    "integer": "int64",
+    "real": "float64",
+    "flag": "boolean",
+    "date": "date",
+    "other": "string",
+}
+_SQL: dict[Stored, str] = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "real": "DOUBLE",
+    "flag": "BOOLEAN",
+    "date": "DATE",
+    "other": "VARCHAR",
+}
+_DUCKDB: dict[str, Stored] = {
+    **dict.fromkeys(("VARCHAR", "UUID"), "text"),
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT"), "integer"),
+    **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER"), "integer"),
+    **dict.fromkeys(("UBIGINT", "HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE"), "real"),
+    "BOOLEAN": "flag",
+    **dict.fromkeys(("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), "date"),
+    "TIMESTAMP WITH TIME ZONE": "date",
+}
+
+
+def stored_as(duckdb_type: str) -> Stored:
+    """Return the storage class of a DuckDB type.
+
+    Examples
+    --------
+    >>> stored_as("DECIMAL(10,2)"), stored_as("UINTEGER"), stored_as("INTEGER[]")
+    ('real', 'integer', 'other')
+    """
+    if duckdb_type.endswith("]"):
+        return "other"
+    if duckdb_type.startswith("DECIMAL"):
+        return "real"
+    if duckdb_type.startswith("ENUM"):
+        return "text"
+    return _DUCKDB.get(duckdb_type, "other")
+
+
+def quoted(text: str) -> str:
+    """Return `text` as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """Return `name` as an SQL identifier.
+
+    Examples
+    --------
+    >>> identifier('a"b')
+    '"a""b"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+class Engine:
+    """One embedded database with a scratch folder of its own.
+
+    Nothing is downloaded, nothing is written outside the scratch folder, and after `seal` nothing
+    but the files in `readable` can be read: a pilot table or a query in the config cannot reach
+    further than the user pointed.
+    """
+
+    def __init__(self) -> None:
+        import duckdb
+
+        # DuckDB makes the folder when it first needs it; it must not land in the working directory.
+        self.scratch = Path(tempfile.gettempdir()) / f"sim-{os.getpid()}-{uuid.uuid4().hex}"
+        self.duckdb = duckdb.connect(
+            ":memory:",
+            config={
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "temp_directory": str(self.scratch),
+                # A table's name in a user's query must not find a variable of this program.
+                "python_enable_replacements": False,
+            },
+        )
+        self.duckdb.execute("SET TimeZone = 'UTC'")
+        self.readable: list[Path] = []
+        self._views = 0
+        self._stages: dict[str, str] = {}
+        self._sealed = False
+        weakref.finalize(self, shutil.rmtree, self.scratch, ignore_errors=True)
+
+    def folder(self) -> Path:
+        """Return the scratch folder, made if need be."""
+        self.scratch.mkdir(mode=0o700, exist_ok=True)
+        return self.scratch
+
+    def allow(self, file: Path) -> str:
+        """Note that `file` is read later on, and return the name by which it is read.
+
+        The engine takes ``p[1].csv`` for a pattern that means ``p1.csv``, so such a file gets a plain link.
+        """
+        if any(char in str(file) for char in "*?["):
+            link = self.folder() / f"link {len(self.readable)}{file.suffix}"
+            link.symlink_to(file)
+            file = link
+        self.readable.append(file)
+        return str(file)
+
+    def attach(self, file: Path, name: str, *, read_only: bool = True) -> None:
+        """Attach a DuckDB file under `name`."""
+        access = " (READ_ONLY)" if read_only else ""
+        self.duckdb.execute(f"ATTACH {quoted(str(file))} AS {name}{access}")
+
+    def hold(self, rows: Any) -> Any:
+        """Return a PyArrow table as a relation."""
+        name = f"values_{self._views}"
+        self.duckdb.register(name, rows)
+        return self.duckdb.table(name)
+
+    def publish(self, relation: Any, stored: Sequence[Stored]) -> str:
+        """Make `relation` a view with columns ``c0, c1, …`` of the given storage; return its name.
+
+        Text loses the spaces around it; no text is NULL.
+        """
+        columns = []
+        for i, (name, kind) in enumerate(zip(relation.columns, stored, strict=True)):
+            column = f"CAST({identifier(name)} AS {_SQL[kind]})"
+            if _SQL[kind] == "VARCHAR":
+                column = f"nullif(trim({column}), '')"
+            columns.append(f"{column} AS c{i}")
+        raw, view = f"sim file {self._views}", f"sim part {self._views}"
+        self._views += 1
+        relation.create_view(raw)
+        select = f"SELECT {', '.join(columns)} FROM {identifier(raw)}"  # noqa: S608  # all of it quoted
+        self.duckdb.execute(f"CREATE VIEW {identifier(view)} AS {select}")
+        return view
+
+    def seal(self) -> None:
+        """From now on allow reading of the files in `readable` and of nothing else."""
+        if self._sealed:
+            return
+        self._sealed = True
+        allowed = ", ".join(quoted(str(file)) for file in self.readable)
+        self.duckdb.execute(f"SET allowed_paths = [{allowed}]")
+        self.duckdb.execute("SET enable_external_access = false")
+
+    def stage(self, expression: Expr) -> Expr:
+        """Return the expression as a view, so that what it computes is computed once.
+
+        Ibis writes a column that is used ten times ten times into one statement; a view keeps it whole.
+        """
+        import ibis
+
+        sql = str(ibis.to_sql(expression, dialect="duckdb"))
+        view = self._stages.get(sql)
+        if view is None:
+            view = self._stages[sql] = f"sim stage {len(self._stages)}"
+            self.duckdb.sql(sql).create_view(view)
+        return ibis.table(expression.schema(), name=view)
+
+    def run(self, expression: Expr, *, repeatable: bool = False) -> Any:
+        """Return the rows of a table expression as a PyArrow table.
+
+        With `repeatable` one thread adds up in file order: sums of fractions then have the same last
+        digit every time, and a stored fit is recognised.
+        """
+        import ibis
+
+        sql = str(ibis.to_sql(expression, dialect="duckdb"))
+        if False:
+            self.duckdb.execute("SET threads = 1")
+        try:
+            rows = self.duckdb.sql(sql).to_arrow_table()
+        finally:
+            if False:
+                self.duckdb.execute("RESET threads")
+        return rows.cast(expression.schema().to_pyarrow())
+
+
+def table(view: str, stored: Mapping[int, Stored]) -> Expr:
+    """Return columns of a published view, by position, as an Ibis table."""
+    import ibis
+
+    return ibis.table({f"c{i}": _IBIS[kind] for i, kind in stored.items()}, name=view)

@@ -1,0 +1,186 @@
+"""The table that a reading makes of its parts: arms, segments and typed columns, as one expression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sim.contract import ColumnKind
+from sim.pilot.engine import Expr, Stored
+from sim.pilot.parse import counted, hints, is_code, label, parsed, settle, within
+from sim.pilot.part import Part
+from sim.pilot.source import Source
+from sim.records.summary import ALL
+
+BLANK = "(blank)"
+"""Name of the segment of rows whose segment cell is empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column that is read: under `role` for the model, or (role None) as a flag of failed rows."""
+
+    header: str
+    kind: ColumnKind
+    role: str | None = None
+    blank: bool = False
+    stored: Stored = "text"
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which columns are read, how they are written, and which rows count.
+
+    Parameters
+    ----------
+    parts : tuple of Part
+    fields : tuple of Field
+    arm, segment : str or None
+        Headers.
+    codes : tuple
+        What stands for "no value".
+    labels : mapping of str to int
+        Labels as they stand in the file to positions of arms; empty without an arm column.
+    whole : bool
+        Whether a row is empty only if all its cells are, not just those that are read (slower).
+    """
+
+    parts: tuple[Part, ...]
+    fields: tuple[Field, ...]
+    arm: str | None
+    segment: str | None
+    codes: tuple[float | str, ...]
+    labels: Mapping[str, int]
+    whole: bool = False
+
+    def stored(self, header: str) -> Stored:
+        """Return how the column is stored in all parts; text where they differ."""
+        found = {part.stored[part.index(header)] for part in self.parts}
+        if len(found) == 1:
+            return found.pop()
+        return "real" if found == {"integer", "real"} else "text"
+
+    def known(self) -> Layout:
+        """Return the layout with the storage of its fields filled in."""
+        return replace(self, fields=tuple(replace(f, stored=self.stored(f.header)) for f in self.fields))
+
+    def _cells(self, source: Source, part: Part, *, numbered: bool) -> Expr:
+        """Return one part: ``_arm``, ``_segment`` and ``_x0…``, codes for "no value" turned into NULL."""
+        import ibis
+
+        columns: dict[str, tuple[str, Stored]] = {
+            f"_x{i}": (f.header, f.stored) for i, f in enumerate(self.fields)
+        }
+        columns |= {
+            name: (header, "text")
+            for name, header in (("_arm", self.arm), ("_segment", self.segment))
+            if header is not None
+        }
+        places = {name: part.index(header) for name, (header, _) in columns.items()}
+        table = part.table(range(len(part.headers)) if self.whole else sorted(set(places.values())))
+        raw = {name: table[f"c{place}"] for name, place in places.items()}
+        if numbered:
+            raw["_row"] = ibis.row_number()
+        looked_at = table.columns if self.whole else list(raw)
+        staged = source.engine.stage(table.mutate(**raw) if self.whole else table.select(**raw))
+        # An empty row at the end of a spreadsheet is no row.
+        filled = ibis.or_(*(staged[name].notnull() for name in looked_at if name != "_row"))
+        read = {"_arm": ibis.null("string"), "_segment": ibis.null("string")}
+        for name, (_, stored) in columns.items():
+            column, here = staged[name], part.stored[places[name]]
+            if self.codes:
+                column = is_code(column, here, self.codes).ifelse(ibis.null(column.type()), column)
+            if name not in read and stored in (here, "other"):
+                read[name] = column
+            else:
+                read[name] = column.cast("float64") if stored == "real" else label(column, here)
+        if numbered:
+            read["_row"] = staged["_row"]
+        return staged.filter(filled).select(**read)
+
+    def cells(self, source: Source, part: Part | None = None) -> Expr:
+        """Return the cells of one part with their row numbers, or of all parts without."""
+        import ibis
+
+        if part is not None:
+            return source.engine.stage(self._cells(source, part, numbered=True))
+        tables = [self._cells(source, each, numbered=False) for each in self.parts]
+        return source.engine.stage(ibis.union(*tables, distinct=False) if len(tables) > 1 else tables[0])
+
+    def _wanted(self, source: Source, part: Part | None = None) -> Expr:
+        cells = self.cells(source, part)
+        return cells.filter(cells["_arm"].isin(list(self.labels))) if self.labels else cells
+
+    def styled(self, source: Source) -> Layout:
+        """Look at the columns of the wanted rows and return the layout with their ways of writing."""
+        cells = self._wanted(source)
+        asked = {
+            f"{i} {hint}": counted(condition)
+            for i, field in enumerate(self.fields)
+            for hint, condition in hints(cells[f"_x{i}"], field.kind, field.stored).items()
+        }
+        counts = source.run(cells.aggregate(**asked)).to_pylist()[0] if asked else {}
+        comma = all(part.delimiter not in ("", ",") for part in self.parts)
+        fields = []
+        for i, field in enumerate(self.fields):
+            own = {name.split(" ", 1)[1]: n for name, n in counts.items() if name.split(" ", 1)[0] == str(i)}
+            fields.append(replace(field, style=settle(field.kind, field.stored, own, decimal_comma=comma)))
+        return replace(self, fields=tuple(fields))
+
+    def typed(self, source: Source, part: Part | None = None) -> Expr:
+        """Return arm (position), segment, a typed column per role, and what is needed to judge rows.
+
+        ``_passed``: no earlier outcome succeeded. ``_out``: a needed cell has no value.
+        ``_bad0…``: the cell ``_x0…`` has text that does not fit.
+        """
+        import ibis
+
+        cells = self._wanted(source, part)
+        values = {
+            f"_v{i}": parsed(cells[f"_x{i}"], field.kind, field.stored, field.style)
+            for i, field in enumerate(self.fields)
+        }
+        cells = source.engine.stage(cells.mutate(**values))
+        values = {f"_v{i}": within(cells[f"_v{i}"], field.kind) for i, field in enumerate(self.fields)}
+        cells = source.engine.stage(cells.mutate(**values))
+        position = cells["_arm"].cases(*self.labels.items()) if self.labels else ibis.literal(0, "int64")
+        columns = {
+            "arm": position.cast("int64"),
+            "segment": cells["_segment"].fill_null(BLANK) if self.segment else ibis.literal(ALL),
+            "_blank": cells["_segment"].isnull() if self.segment else ibis.literal(False),
+        }
+        failed, out = [ibis.literal(False)], [ibis.literal(False)]
+        for i, field in enumerate(self.fields):
+            raw, value = cells[f"_x{i}"], cells[f"_v{i}"]
+            columns[f"_x{i}"] = label(raw, field.stored)
+            columns[f"_bad{i}"] = raw.notnull() & value.isnull()
+            if field.role is None:
+                failed.append(value.fill_null(False))
+            else:
+                columns[field.role] = value
+            if not field.blank:
+                out.append(raw.isnull())
+        columns["_passed"] = ~ibis.or_(*failed)
+        columns["_out"] = ibis.or_(*out)
+        if part is not None:
+            columns["_row"] = cells["_row"]
+        return source.engine.stage(cells.select(**columns))
+
+    def judged(self, i: int, table: Expr) -> Expr:
+        """Return which rows of `table` (from `typed`) have a cell in field i that must be mended."""
+        bad = table[f"_bad{i}"]
+        return bad if self.fields[i].role is None else bad & table["_passed"]
+
+
+def kept(table: Expr) -> Expr:
+    """Return which rows of a `typed` table are used."""
+    return table["_passed"] & ~table["_out"]
+
+
+def first_rows(
+    source: Source, table: Expr, condition: Expr, columns: Sequence[str], most: int
+) -> list[tuple[int, ...]]:
+    """Return ``(row, *columns)`` of the first rows of a numbered table that meet a condition."""
+    rows = source.run(table.filter(condition).order_by("_row").limit(most).select("_row", *columns))
+    return [tuple(row.values()) for row in rows.to_pylist()]

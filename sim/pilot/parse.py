@@ -1,0 +1,193 @@
+"""Strict parsing, as expressions of the engine.
+
+A column is read in two steps. First the whole column is looked at (`hints`) and one way of writing
+is settled on (`settle`): decimal points or commas, one form of date. Then each cell is parsed that
+way (`parsed`), and what does not fit becomes NULL: it is never guessed and never rounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sim.contract import ColumnKind
+from sim.pilot.engine import Expr, Stored
+
+WHOLE = r"^[+-]?[0-9]+([eE][+-]?[0-9]+)?$"
+_FRACTION = r"^[+-]?([0-9]+{mark}[0-9]*|{mark}[0-9]+)([eE][+-]?[0-9]+)?$"
+MARKS = {"point": r"\.", "comma": ","}
+FRACTION = {name: _FRACTION.replace("{mark}", mark) for name, mark in MARKS.items()}
+"""A number with a decimal point or comma."""
+THOUSANDS = {name: rf"^[+-]?[1-9][0-9]{{0,2}}{mark}[0-9]{{3}}$" for name, mark in MARKS.items()}
+"""5.000: five, or five thousand?"""
+_FOUR_DIGITS = r"^[+-]?[0-9]{4}"
+
+_TIME = (
+    r"([T ][0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?"
+    r"( ?[AaPp][Mm])?( ?(Z|UTC|[+-][0-9]{2}:?([0-9]{2})?))?)?$"
+)
+DATES = {
+    "iso": r"^([0-9]{4})-([0-9]{2})-([0-9]{2})" + _TIME,
+    "y/m/d": r"^([0-9]{4})/([0-9]{1,2})/([0-9]{1,2})" + _TIME,
+    "y.m.d": r"^([0-9]{4})\.([0-9]{1,2})\.([0-9]{1,2})" + _TIME,
+    "/": r"^([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})" + _TIME,
+    ".": r"^([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})" + _TIME,
+    "-": r"^([0-9]{1,2})-([0-9]{1,2})-([0-9]{4})" + _TIME,
+}
+"""Forms of a date; those named by a separator alone leave open which part is the day."""
+YEARS = (1900, 2199)
+
+TRUE = ("1", "1.0", "true", "yes")
+FALSE = ("0", "0.0", "false", "no")
+LARGEST_WHOLE = 2.0**53
+NUMBERS = ("count", "amount", "number", "integer")
+
+
+def label(column: Expr, stored: Stored) -> Expr:
+    """Return the cell as the text by which arms and segments are compared: 1.0 reads ``1``."""
+    if stored == "real":
+        whole = (column % 1 == 0) & (column.abs() < LARGEST_WHOLE)
+        return whole.ifelse(whole.ifelse(column, 0.0).cast("int64").cast("string"), column.cast("string"))
+    return column if stored in ("text", "other") else column.cast("string")
+
+
+def is_code(column: Expr, stored: Stored, codes: Sequence[float | str]) -> Expr:
+    """Return whether the cell is one of the user's codes for "no value"; numbers by value, text as text."""
+    import ibis
+
+    words = [code.strip() for code in codes if isinstance(code, str)]
+    values = [float(code) for code in codes if not isinstance(code, str)]
+    found = [label(column, stored).isin(words)] if words else []
+    if values and stored in ("integer", "real"):
+        found.append(column.cast("float64").isin(values))
+    elif values and stored == "text":
+        found.append(column.try_cast("float64").isin(values))
+    return ibis.or_(*found).fill_null(False) if found else ibis.literal(False)
+
+
+def hints(column: Expr, kind: ColumnKind, stored: Stored) -> dict[str, Expr]:
+    """Return what to count, over the whole column, to learn how its cells are written."""
+    if stored != "text":
+        return {}
+    if kind in NUMBERS:
+        large = column.re_search(_FOUR_DIGITS)
+        return {
+            "large": large,
+            **{mark: column.re_search(FRACTION[mark]) for mark in MARKS},
+            **{f"{mark} thousands": column.re_search(THOUSANDS[mark]) for mark in MARKS},
+        }
+    if kind == "date":
+        counts = {}
+        for form, pattern in DATES.items():
+            counts[form] = column.re_search(pattern)
+            if len(form) == 1:
+                for place in (1, 2):
+                    part = column.re_extract(pattern, place)
+                    counts[f"{form} day {place}"] = part.try_cast("int64") > 12
+        return counts
+    return {}
+
+
+def settle(kind: ColumnKind, stored: Stored, counts: Mapping[str, int], *, decimal_comma: bool) -> str:
+    """Return the one way in which the column is written; a trailing ``?`` means that it is ambiguous.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        How many cells gave each of the `hints`.
+    decimal_comma : bool
+        Whether the file leaves commas free to be decimal marks.
+
+    Examples
+    --------
+    >>> settle("amount", "text", {"point": 3, "point thousands": 3}, decimal_comma=False)
+    'point?'
+    >>> settle("date", "text", {"/": 9, "/ day 1": 4, "/ day 2": 0}, decimal_comma=False)
+    'd/m/y'
+    """
+    if stored != "text":
+        return ""
+    if kind in NUMBERS:
+        comma = decimal_comma and counts.get("comma", 0) and not counts.get("point", 0)
+        mark = "comma" if comma else "point"
+        # A number of four digits, or a fraction that cannot be a group of thousands, settles it.
+        unsettled = counts.get(mark, 0) == counts.get(f"{mark} thousands", 0) and not counts.get("large", 0)
+        return f"{mark}?" if unsettled and counts.get(mark, 0) else mark
+    if kind == "date":
+        form = max(DATES, key=lambda name: counts.get(name, 0))
+        if len(form) > 1:
+            return form
+        first, second = (counts.get(f"{form} day {place}", 0) > 0 for place in (1, 2))
+        if first == second:
+            return f"d{form}m{form}y?"
+        return f"d{form}m{form}y" if first else f"m{form}d{form}y"
+    return ""
+
+
+def parsed(column: Expr, kind: ColumnKind, stored: Stored, style: str) -> Expr:
+    """Return what each cell says, as a flag, a date or a number; NULL where it is blank or unreadable."""
+    if kind == "flag":
+        return _flag(column, stored)
+    return _date(column, stored, style) if kind == "date" else _number(column, stored, style)
+
+
+def within(value: Expr, kind: ColumnKind) -> Expr:
+    """Return the parsed values that the kind allows, in the type that models receive; NULL for others."""
+    import ibis
+
+    if kind == "flag":
+        return value
+    if kind == "date":
+        return value.year().between(*YEARS).ifelse(value, ibis.null("date"))
+    fits = ~(value.isnan() | value.isinf())
+    if kind != "number":
+        fits &= value >= 0
+    if kind in ("count", "integer"):
+        fits &= (value % 1 == 0) & (value < LARGEST_WHOLE)
+    value = fits.ifelse(value, ibis.null("float64"))
+    return value.cast("int64") if kind == "integer" else value
+
+
+def _flag(column: Expr, stored: Stored) -> Expr:
+    import ibis
+
+    if stored == "flag":
+        return column
+    if stored == "text":
+        word = column.lower()
+        return ibis.cases((word.isin(TRUE), True), (word.isin(FALSE), False), else_=ibis.null("boolean"))
+    if stored in ("integer", "real"):
+        return ibis.cases((column == 1, True), (column == 0, False), else_=ibis.null("boolean"))
+    return ibis.null("boolean")
+
+
+def _number(column: Expr, stored: Stored, style: str) -> Expr:
+    import ibis
+
+    if stored in ("integer", "real"):
+        return column.cast("float64")
+    if stored != "text":
+        return ibis.null("float64")
+    mark = style.rstrip("?")
+    well_formed = column.re_search(WHOLE) | column.re_search(FRACTION[mark])
+    if style.endswith("?"):
+        well_formed &= ~column.re_search(THOUSANDS[mark])
+    plain = column.replace(",", ".") if mark == "comma" else column
+    return well_formed.ifelse(plain, ibis.null("string")).try_cast("float64")
+
+
+def _date(column: Expr, stored: Stored, style: str) -> Expr:
+    import ibis
+
+    if stored == "date":
+        return column
+    if stored != "text" or style.endswith("?"):
+        return ibis.null("date")
+    form, order = (style, "ymd") if style in DATES else (style[1], style.replace(style[1], ""))
+    parts = {letter: column.re_extract(DATES[form], order.index(letter) + 1) for letter in "ymd"}
+    iso = parts["y"] + "-" + parts["m"].lpad(2, "0") + "-" + parts["d"].lpad(2, "0")
+    return column.re_search(DATES[form]).ifelse(iso, ibis.null("string")).try_cast("date")
+
+
+def counted(condition: Expr) -> Expr:
+    """Return how many rows meet a condition, NULL counting as no."""
+    return condition.fill_null(False).cast("int64").sum().fill_null(0)

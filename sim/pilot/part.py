@@ -1,0 +1,110 @@
+"""One opened file as the rest of the room sees it, whatever its format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from sim.errors import Problem
+from sim.pilot.engine import Expr, Stored, table
+
+
+def rows_counted_from_one(rows: Sequence[int]) -> Mapping[int, int]:
+    """Places of rows in a file that has rows but no lines."""
+    return {row: row + 1 for row in rows}
+
+
+def sound() -> list[Problem]:
+    """Structural faults of a file whose format rules them out."""
+    return []
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """Return ``did you mean "x"?`` or nothing.
+
+    Examples
+    --------
+    >>> did_you_mean("Sucesses", ["trials", "successes"])
+    'did you mean "successes"?'
+    """
+    folded = {name.casefold().strip(): name for name in reversed(known)}
+    close = get_close_matches(word.casefold().strip(), list(folded), n=1, cutoff=0.6)
+    return f'did you mean "{folded[close[0]]}"?' if close else ""
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Return names in quotes, the first `most` of them."""
+    shown = ", ".join(f'"{name}"' for name in names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file (or one arm of inline figures) as a view ``c0, c1, …``.
+
+    Parameters
+    ----------
+    shown : str or None
+        The file in the user's words; None for inline figures.
+    headers : tuple of str
+    stored : tuple of Stored
+        How each column is stored.
+    view : str
+        Its name in the engine.
+    places : callable
+        Row numbers (from 0) to lines of the file (from 1); slow, for messages only.
+    word : str
+        What a place is called: ``line`` where the file has lines, else ``row``.
+    faults : callable
+        Finds what is wrong with the file as a file, once the engine has refused it.
+    delimiter : str
+        Between the cells of a text file; empty otherwise.
+    keys : mapping of str to str
+        Header to config key, for inline figures.
+    """
+
+    shown: str | None
+    headers: tuple[str, ...]
+    stored: tuple[Stored, ...]
+    view: str
+    places: Callable[[Sequence[int]], Mapping[int, int]] = rows_counted_from_one
+    word: str = "row"
+    faults: Callable[[], list[Problem]] = sound
+    delimiter: str = ""
+    keys: Mapping[str, str] | None = None
+
+    def table(self, places: Iterable[int]) -> Expr:
+        """Return the columns at `places` as an Ibis table; not all, for a file may have thousands."""
+        return table(self.view, {place: self.stored[place] for place in places})
+
+    def index(self, header: str) -> int:
+        """Return the position of a header that is known to be there."""
+        return self.headers.index(header)
+
+    def missing(self, header: str, key: str) -> Problem | None:
+        """Return what is wrong with asking for `header`, or None."""
+        found = self.headers.count(header)
+        if found == 1:
+            return None
+        if found > 1:
+            where = [i + 1 for i, name in enumerate(self.headers) if name == header]
+            return Problem(
+                f'{found} columns are called "{header}" (columns {", ".join(map(str, where))})',
+                "each header that is used once",
+                "rename the columns in the file so that the right one can be told",
+                self.shown,
+                1 if self.word == "line" else None,
+                key,
+            )
+        remedy = did_you_mean(header, self.headers)
+        if not remedy and len(self.headers) == 1:
+            remedy = "the file has a single column: separate the cells by commas, semicolons or tabs"
+        return Problem(
+            f'there is no column "{header}"',
+            f"one of the file's columns: {listed(self.headers)}",
+            remedy or "name the column as its header does, in the same letters",
+            self.shown,
+            None,
+            key,
+        )

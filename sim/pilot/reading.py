@@ -1,0 +1,98 @@
+"""What is asked of a pilot table, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from sim.contract import ColumnSet
+from sim.records.check import Check
+from sim.records.summary import PilotSummary
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What to read, all of it explicit.
+
+    Parameters
+    ----------
+    file : Path or None
+        Resolved path or glob pattern; None for inline figures.
+    shown : str
+        How the user wrote the file, for messages.
+    key : str
+        Config key of the outcome, e.g. ``outcomes.checkout``.
+    columns : mapping of str to str
+        Role to header; may be empty, and then roles equal headers.
+    table, sheet, query : str or None
+        Table of a DuckDB or SQLite file, sheet of a workbook, SQL on a DuckDB or SQLite file.
+    inline : mapping or None
+        Arm label to ``{role: number or list of numbers}``.
+    arm : str or None
+        Header of the arm column; its labels are compared as text.
+    control : str or None
+        Label; None when the control level is elicited or there is no arm column.
+    treated : tuple of str
+        Labels; empty when there are only control data.
+    segment : str or None
+        Header of the segment column.
+    period : str or None
+        Header of the column that tells how long the pilot ran.
+    missing : tuple of float or str
+        Codes for "no value".
+    failed : tuple of str
+        Headers of flag columns; rows are left out where one of them is true. A blank flag is no success.
+    options : mapping of str to Any
+        The outcome's own settings that bear on reading, e.g. ``as_of``.
+    """
+
+    file: Path | None
+    shown: str
+    key: str
+    columns: Mapping[str, str]
+    table: str | None = None
+    sheet: str | None = None
+    query: str | None = None
+    inline: Mapping[str, Mapping[str, object]] | None = None
+    arm: str | None = None
+    control: str | None = None
+    treated: tuple[str, ...] = ()
+    segment: str | None = None
+    period: str | None = None
+    missing: tuple[float | str, ...] = ()
+    failed: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Labels of the arms, control first; without any label there are control data only."""
+        labels = (() if self.control is None else (self.control,)) + self.treated
+        return labels or ("control",)
+
+    @property
+    def has_control(self) -> bool:
+        """Whether the first arm is the control."""
+        return self.control is not None or not self.treated
+
+
+@dataclass(frozen=True, slots=True)
+class Pilot:
+    """What a table says of one outcome.
+
+    Parameters
+    ----------
+    summary : PilotSummary
+    checks : tuple of Check
+        Rows left out and anything odd that did not keep the table from being read.
+    column_set : ColumnSet
+        The form in which the table came.
+    """
+
+    summary: PilotSummary
+    checks: tuple[Check, ...]
+    column_set: ColumnSet
