@@ -190,12 +190,12 @@ class Engine:
         import ibis
 
         sql = str(ibis.to_sql(expression, dialect="duckdb"))
-        if False:
+        if repeatable:
             self.duckdb.execute("SET threads = 1")
         try:
             rows = self.duckdb.sql(sql).to_arrow_table()
         finally:
-            if False:
+            if repeatable:
                 self.duckdb.execute("RESET threads")
         return rows.cast(expression.schema().to_pyarrow())
 
