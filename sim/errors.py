@@ -74,7 +74,7 @@ class Problems:
     """Collects problems so that the user is told all of them in one go."""
 
     def __init__(self) -> None:
-        self._found: list[Problem] = []
+        self.found: list[Problem] = []
 
     def add(
         self,
@@ -88,8 +88,8 @@ class Problems:
     ) -> None:
         """Note one problem and go on."""
         problem = Problem(found, allowed, remedy, file, line, key)
-        if problem not in self._found:
-            self._found.append(problem)
+        if problem not in self.found:
+            self.found.append(problem)
 
     @contextmanager
     def gather(self) -> Iterator[None]:
@@ -97,12 +97,12 @@ class Problems:
         try:
             yield
         except ProblemsError as error:
-            self._found.extend(p for p in error.problems if p not in self._found)
+            self.found.extend(p for p in error.problems if p not in self.found)
 
     def __bool__(self) -> bool:
-        return bool(self._found)
+        return bool(self.found)
 
     def raise_if_any(self) -> None:
         """Raise one ``ProblemsError`` with everything noted so far."""
-        if self._found:
-            raise ProblemsError(*self._found)
+        if self.found:
+            raise ProblemsError(*self.found)

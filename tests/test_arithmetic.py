@@ -104,9 +104,13 @@ def test_payback_of_the_methods(tmp_path: Path) -> None:
     assert twice["metrics"]["payback_months"]["median"] == pytest.approx(2.75, rel=1e-12)
 
 
-@pytest.mark.parametrize(("timing", "value"), [("end", 11512.857852), ("mid", 11549.835506), ("start", 11586.931926)])
+@pytest.mark.parametrize(
+    ("timing", "value"), [("end", 11512.857852), ("mid", 11549.835506), ("start", 11586.931926)]
+)
 def test_discounting_of_the_methods(tmp_path: Path, timing: str, value: float) -> None:
-    summary, _ = simulated(tmp_path, "[benefits]\nx.monthly = 1000\n[costs]\nall = 0\n", rate=0.08, timing=timing)
+    summary, _ = simulated(
+        tmp_path, "[benefits]\nx.monthly = 1000\n[costs]\nall = 0\n", rate=0.08, timing=timing
+    )
     assert summary["metrics"]["npv"]["mean"] == pytest.approx(value, abs=5e-7)
     months = [Decimal(t) - {"end": 0, "mid": Decimal("0.5"), "start": 1}[timing] for t in range(1, 13)]
     exact = sum(Decimal(1000) / Decimal("1.08") ** (month / 12) for month in months)
@@ -117,7 +121,9 @@ def test_discounting_of_the_methods(tmp_path: Path, timing: str, value: float) -
 
 
 def test_irr_of_the_methods(tmp_path: Path) -> None:
-    summary, _ = simulated(tmp_path, "[benefits]\nx.months = [39, 59, 55, 20]\n[costs]\nall = 100\n", horizon=4)
+    summary, _ = simulated(
+        tmp_path, "[benefits]\nx.months = [39, 59, 55, 20]\n[costs]\nall = 100\n", horizon=4
+    )
     monthly = summary["metrics"]["irr_monthly"]["mean"]
     assert monthly == pytest.approx(0.28095, abs=5e-6)
     net = [Decimal(-100), Decimal(39), Decimal(59), Decimal(55), Decimal(20)]
@@ -213,7 +219,9 @@ each = { per = "abandoned", amount = 1 }
     pooled = summary["outcomes"]["recovery"]["pooled"]
     assert pooled["control"]["mean"] == pytest.approx(0.25 * 0.1 + 0.75 * 0.2, rel=1e-12)
     assert pooled["difference"]["mean"] == pytest.approx(0.25 * 0.05 - 0.75 * 0.02, rel=1e-12)
-    assert summary["outcomes"]["recovery"]["segments"]["NO"]["relative"]["mean"] == pytest.approx(-0.1, rel=1e-12)
+    assert summary["outcomes"]["recovery"]["segments"]["NO"]["relative"]["mean"] == pytest.approx(
+        -0.1, rel=1e-12
+    )
 
 
 def test_churn_against_a_loop_over_customers(tmp_path: Path) -> None:

@@ -50,8 +50,13 @@ def test_help_teaches_and_check_loads_no_sampler(sim: Sim, tmp_path: Path) -> No
     )
     import subprocess
 
-    for arguments, more in (("'--help'", "'numpy', 'duckdb', 'pydantic'"), (f"'check', {str(config)!r}", "'matplotlib'")):
-        done = subprocess.run([sys.executable, "-c", program.format(arguments, more)], check=False, capture_output=True)
+    for arguments, more in (
+        ("'--help'", "'numpy', 'duckdb', 'pydantic'"),
+        (f"'check', {str(config)!r}", "'matplotlib'"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", program.format(arguments, more)], check=False, capture_output=True
+        )
         assert done.returncode == 0, done.stderr
 
 
@@ -93,7 +98,9 @@ def test_exact_numbers_through_the_command_line(sim: Sim, tmp_path: Path) -> Non
     assert run.parent.name == "pilot"
     assert len(run.name) == 12
     names = files_in(run)
-    assert {"summary.json", "manifest.json", "samples.parquet", "cash_flow.parquet", "report.html"} <= set(names)
+    assert {"summary.json", "manifest.json", "samples.parquet", "cash_flow.parquet", "report.html"} <= set(
+        names
+    )
     manifest = json.loads((run / "manifest.json").read_text("utf-8"))
     assert set(manifest["files"]) == set(names) - {"manifest.json"}
     before = {name: (run / name).stat().st_mtime_ns for name in names}
@@ -171,14 +178,18 @@ def test_the_wheel_carries_models_and_templates(tmp_path: Path) -> None:
     (tmp_path / "work" / "models").mkdir(parents=True)
     (tmp_path / "work" / "models" / "__init__.py").write_text("raise SystemExit('the wrong models')")
     program = (
-        "import sys; sys.path.insert(0, {site!r})\n"
+        f"import sys; sys.path.insert(0, {str(unpacked)!r})\n"
         "import sim.registry as registry\n"
         "from sim.commands.catalogue import init\n"
-        "assert str(registry.folder()).startswith({site!r}), registry.folder()\n"
+        f"assert str(registry.folder()).startswith({str(unpacked)!r}), registry.folder()\n"
         "assert sorted(registry.models()) == ['churn', 'conversion', 'cost']\n"
         "assert len(init('new')) == 3"
-    ).format(site=str(unpacked))
+    )
     done = subprocess.run(
-        [sys.executable, "-P", "-c", program], cwd=tmp_path / "work", capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-c", program],
+        cwd=tmp_path / "work",
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr

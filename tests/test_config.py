@@ -65,7 +65,8 @@ def test_a_file_called_config_is_named_after_its_folder(tmp_path: Path) -> None:
 
 def test_forms_of_a_quantity(tmp_path: Path) -> None:
     text = SHORTEST.replace("volume = 40_000", "volume = { low = 20_000, high = 60_000 }").replace(
-        "value = 18.50", "value = { price = { low = 10, mode = 20, high = 40 }, margin = { low = 0.2, high = 0.4 } }"
+        "value = 18.50",
+        "value = { price = { low = 10, mode = 20, high = 40 }, margin = { low = 0.2, high = 0.4 } }",
     )
     plan = plan_of(tmp_path, text)
     volume = plan.quantities["outcomes.checkout.volume"]
@@ -80,7 +81,13 @@ def test_forms_of_a_quantity(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "found", "remedy"),
     [
-        ('currency = "EUR"', 'currency = "EUR"\nhorizn = 12', 3, 'unknown key "horizn"', 'did you mean "horizon"?'),
+        (
+            'currency = "EUR"',
+            'currency = "EUR"\nhorizn = 12',
+            3,
+            'unknown key "horizn"',
+            'did you mean "horizon"?',
+        ),
         ('currency = "EUR"', 'currency = "euro"', 2, 'currency is "euro"', "e.g. EUR"),
         ('currency = "EUR"', "horizon = 12", 1, "currency is missing", "add currency"),
         ('currency = "EUR"', 'currency = "EUR"\nhorizon = 0', 3, "horizon is 0", ""),
@@ -91,13 +98,25 @@ def test_forms_of_a_quantity(tmp_path: Path) -> None:
         ("volume = 40_000\n", "", 3, "volume is missing", "[volumes]"),
         ("value = 18.50", "value = -1", 8, "value is -1", ""),
         ("value = 18.50", "value = { price = 10, margin = 30 }", 8, "margin is 30", "0.20"),
-        ("value = 18.50", 'value = { amount = 10, per = "hour" }', 8, "without a time unit", 'unit = "second"'),
+        (
+            "value = 18.50",
+            'value = { amount = 10, per = "hour" }',
+            8,
+            "without a time unit",
+            'unit = "second"',
+        ),
         ("value = 18.50", "value = { low = 3, high = 2 }", 8, "low 3 is not below high 2", ""),
         ("value = 18.50", "value = { low = 0, high = 2 }", 8, "low is 0 in a lognormal range", "mode"),
         ('model = "conversion"', 'model = "conversions"', 4, "is not a model", 'did you mean "conversion"?'),
         ("development = 75_000", "development = -75_000", 10, "development is -75000", "[benefits]"),
         ("licence.monthly = 4_000", "licence.monthly = true", 11, "monthly is True", ""),
-        ("licence.monthly = 4_000", 'licence.per = "checkout.successes"', 11, "per and amount go together", ""),
+        (
+            "licence.monthly = 4_000",
+            'licence.per = "checkout.successes"',
+            11,
+            "per and amount go together",
+            "",
+        ),
         ("[costs]", "[kosts]", 9, 'unknown key "kosts"', 'did you mean "costs"?'),
     ],
 )

@@ -72,7 +72,7 @@ def test_email_campaign(sim: Sim, out: Path) -> None:
     cash = pq.read_table(folder / "cash_flow.parquet").to_pylist()
     assert {row["month"] for row in cash} == set(range(25))
     net = {row["month"]: row["mean"] for row in cash if row["kind"] == "net"}
-    parts = {month: 0.0 for month in net}
+    parts = dict.fromkeys(net, 0.0)
     for row in cash:
         if row["kind"] in ("benefit", "cost"):
             parts[row["month"]] += row["mean"] * (1 if row["kind"] == "benefit" else -1)
@@ -108,7 +108,9 @@ def test_support_chatbot_finds_its_documented_truth(sim: Sim, out: Path) -> None
             held.append(interval["low"] <= truth[name][country][1] <= interval["high"])
         deflected = outcomes["deflection"]["segments"][country]
         assert deflected["relative"]["mean"] is None
-        held.append(deflected["treated"]["low"] <= truth["deflection"][country] <= deflected["treated"]["high"])
+        held.append(
+            deflected["treated"]["low"] <= truth["deflection"][country] <= deflected["treated"]["high"]
+        )
         level = outcomes["handling"]["segments"][country]["control"]
         held.append(level["low"] <= truth["handling"][country][0] <= level["high"])
     assert sum(held) >= 11, held

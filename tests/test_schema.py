@@ -28,7 +28,10 @@ def plain(tree: Any) -> Any:
 
 
 def errors(text: str) -> list[str]:
-    return [error.message for error in jsonschema.Draft202012Validator(SCHEMA).iter_errors(plain(tomllib.loads(text)))]
+    return [
+        error.message
+        for error in jsonschema.Draft202012Validator(SCHEMA).iter_errors(plain(tomllib.loads(text)))
+    ]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.parent.name)

@@ -29,7 +29,10 @@ ANY, SHARE, POSITIVE = Limits(), Limits(0, 1), Limits(0)
         (Pert(60, 75, 110), stats.beta(1 + 4 * 15 / 50, 1 + 4 * 35 / 50, loc=60, scale=50)),
         (Named("gamma", 10, 5, POSITIVE), stats.gamma(4, scale=2.5)),
         (Named("beta", 0.3, 0.1, SHARE), stats.beta(0.3 * 20, 0.7 * 20)),
-        (Named("lognormal", 10, 5, POSITIVE), stats.lognorm(s=np.sqrt(np.log(1.25)), scale=10 / np.sqrt(1.25))),
+        (
+            Named("lognormal", 10, 5, POSITIVE),
+            stats.lognorm(s=np.sqrt(np.log(1.25)), scale=10 / np.sqrt(1.25)),
+        ),
         (Named("normal", 0.1, 1, POSITIVE), stats.truncnorm(-0.1, np.inf, loc=0.1, scale=1)),
     ],
 )

@@ -54,6 +54,16 @@ class Source:
             return Problem(found, allowed, remedy, "--set", None, shown)
         return Problem(found, allowed, remedy, self.file, line_of(dict(self.lines), key), shown)
 
+    def located(self, problem: Problem) -> Problem:
+        """Return a problem of figures that stand in the config with the line they stand on."""
+        if problem.file is not None or problem.key is None:
+            return problem
+        try:
+            key = parse_key(problem.key)
+        except ProblemsError:
+            return problem
+        return self.problem(key, problem.found, problem.allowed, problem.remedy)
+
 
 def parse_key(text: str) -> Key:
     """Return the parts of a dotted TOML key; whole numbers address list items, counted from 1.

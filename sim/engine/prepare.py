@@ -13,7 +13,7 @@ from typing import Any
 from sim.config.load import Source, load
 from sim.config.plan import OutcomePlan, Plan
 from sim.config.resolve import resolve
-from sim.errors import Problems
+from sim.errors import Problems, ProblemsError
 from sim.records.arrays import FloatArray
 from sim.records.check import Check
 from sim.records.quantity import BySegment, Samples, scalars
@@ -86,7 +86,8 @@ def prepare(path: Path, sets: Sequence[str] = (), *, seed: int | None = None) ->
                 summaries[name], found = _read(outcome, data)
                 checks += found
     tables = _tables(plan, problems, data)
-    problems.raise_if_any()
+    if problems:
+        raise ProblemsError(*(source.located(problem) for problem in problems.found))
     segments = {
         name: summaries[name].segments if name in summaries else _elicited_segments(plan, outcome)
         for name, outcome in plan.outcomes.items()
@@ -101,8 +102,8 @@ def prepare(path: Path, sets: Sequence[str] = (), *, seed: int | None = None) ->
 
 def _read(outcome: OutcomePlan, data: dict[str, str]) -> tuple[PilotSummary, list[Check]]:
     from sim.pilot.checks import sample_ratio
-    from sim.pilot.source import fingerprint
     from sim.pilot.reading import Reading
+    from sim.pilot.source import fingerprint
     from sim.pilot.summary import read
 
     plan = outcome.data

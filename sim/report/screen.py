@@ -44,7 +44,8 @@ def show(summary: Mapping[str, Any], run: Path, console: Console) -> None:
     width = min(console.width, _WIDTH)
     console.print(Text(_plain(summary["headline"]), style="bold"), width=width)
     samples = int(summary["samples"])
-    if summary["metrics"]["npv"]["median"] is not None:
+    money = summary["costs"] or summary["benefits"] or not all(o["kpi"] for o in summary["outcomes"].values())
+    if money and summary["metrics"]["npv"]["median"] is not None:
         console.print()
         console.print(_money(summary, behind(summary)), width=width)
     if summary["outcomes"]:
@@ -113,7 +114,7 @@ def _effects(outcomes: Mapping[str, Any], samples: int) -> Table:
         change = f"{mean} % ({ends})"
         if mean == NONE:
             mean, ends = spread(pooled["difference"], scale=100 if share else 1, sign=True)
-            change = mean if mean == NONE else f"{mean} ({ends})"
+            change = mean if mean == NONE else f"{mean}{' points' if share else ''} ({ends})"
         table.add_row(
             Text(clean(name, 22)),
             level(pooled["control"]["mean"], share),
