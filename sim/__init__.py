@@ -2,6 +2,7 @@
 
 The public names are loaded when first used, so that ``import sim`` stays light.
 
+>>> import sim
 >>> sorted(name for name in dir(sim) if not name.startswith("_"))
 ['ProblemsError', 'Result', 'check', 'forecast']
 """

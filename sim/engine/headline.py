@@ -44,6 +44,8 @@ def headline(plan: Plan, best: str | None, block: Block, checks: Sequence[Check]
     if not certain:
         ends = " to ".join(metric("npv", npv, end, plan.samples) for end in ("low", "high"))
         size += f" on average (90 % interval {ends})"
+    if any(check.status == "fail" for check in checks):
+        verdict = f"not to be trusted: {verdict}"
     return f"{verdict[0].upper()}{verdict[1:]}; {size}; {_payback(plan, block, chances)}."
 
 
