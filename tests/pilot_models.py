@@ -10,7 +10,8 @@ import pytest
 
 from sim.contract import Column, ColumnSet, Rule
 from sim.errors import Problem, ProblemsError
-from sim.pilot import Pilot, Reading, read
+from sim.pilot import Pilot, read
+from sim.records.reading import Reading
 
 
 def _sums(*names: str) -> Any:

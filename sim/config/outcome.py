@@ -10,11 +10,12 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from sim.config.locate import Path as Key
-from sim.config.plan import ONLY_ARM, DataPlan, OutcomePlan, Reference, RolloutPlan, VolumePlan
+from sim.config.plan import ONLY_ARM, OutcomePlan, Reference, RolloutPlan, VolumePlan
 from sim.config.quantity import NON_NEGATIVE, SHARE, looks_like_quantity, parse
 from sim.config.schema import PILOT_KEYS, Arm, Data, Outcome, Volume
 from sim.contract import OutcomeModel, Priors
 from sim.records.quantity import Limits, Quantity, quoted
+from sim.records.reading import Reading
 from sim.registry import models
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def _data(
     control_path: str | None,
     treated_path: str | None,
     effect_path: str | None,
-) -> DataPlan | None:
+) -> Reading | None:
     """Return what is fitted, or None where every level is elicited; refuse what says neither."""
     key: Key = ("outcomes", name)
     inline = {side: raw for side in ("control", "treated") if _is_statistics(raw := getattr(outcome, side))}
@@ -185,7 +186,8 @@ def _data(
         found.problem(
             (*key, "arm"), "the data have no arm column", "which column tells control from treated", remedy
         )
-    return DataPlan(
+    return Reading(
+        key=".".join(quoted(str(part)) for part in key),
         file=_resolved(found.source.folder, data.file),
         shown=data.file,
         columns=outcome.columns or {},
@@ -218,14 +220,15 @@ def _inline(
     with_control: bool,
     with_treated: bool,
     options: Mapping[str, Any],
-) -> DataPlan | None:
+) -> Reading | None:
     wanted = [side for side, is_wanted in (("control", with_control), ("treated", with_treated)) if is_wanted]
     for side in wanted:
         if side not in inline:
             found.problem((*key, side), f"{side} is missing", "the other arm's statistics, or a quantity")
     if any(side not in inline for side in wanted):
         return None
-    return DataPlan(
+    return Reading(
+        key=".".join(quoted(str(part)) for part in key),
         file=None,
         shown="inline",
         columns={},

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from sim.contract import OutcomeModel, Priors
 from sim.records.check import Check
 from sim.records.quantity import Quantity
+from sim.records.reading import Reading
 
 ONLY_ARM = "treated"
 """Name of the single strategy where arms have no labels."""
@@ -59,27 +60,6 @@ class RolloutPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class DataPlan:
-    """Which table an outcome is fitted on, and how it is laid out."""
-
-    file: Path | None
-    shown: str
-    columns: Mapping[str, str]
-    table: str | None = None
-    sheet: str | None = None
-    query: str | None = None
-    inline: Mapping[str, Mapping[str, object]] | None = None
-    arm: str | None = None
-    control: str | None = None
-    treated: tuple[str, ...] = ()
-    segment: str | None = None
-    period: str | None = None
-    missing: tuple[float | str, ...] = ()
-    failed: tuple[str, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class OutcomePlan:
     """One outcome: where its levels come from, what it acts on, and how it turns into money.
 
@@ -93,7 +73,7 @@ class OutcomePlan:
     better: Literal["higher", "lower"]
     unit: str
     priors: Priors
-    data: DataPlan | None = None
+    data: Reading | None = None
     control_path: str | None = None
     treated_path: str | None = None
     effect_path: str | None = None

@@ -102,35 +102,16 @@ def prepare(path: Path, sets: Sequence[str] = (), *, seed: int | None = None) ->
 
 def _read(outcome: OutcomePlan, data: dict[str, str]) -> tuple[PilotSummary, list[Check]]:
     from sim.pilot.checks import sample_ratio
-    from sim.pilot.reading import Reading
     from sim.pilot.source import fingerprint
     from sim.pilot.summary import read
 
-    plan = outcome.data
-    assert plan is not None  # noqa: S101  # the caller passes fitted outcomes only
-    reading = Reading(
-        file=plan.file,
-        shown=plan.shown,
-        key=outcome.path,
-        columns=plan.columns,
-        table=plan.table,
-        sheet=plan.sheet,
-        query=plan.query,
-        inline=plan.inline,
-        arm=plan.arm,
-        control=plan.control,
-        treated=plan.treated,
-        segment=plan.segment,
-        period=plan.period,
-        missing=plan.missing,
-        failed=plan.failed,
-        options=plan.options,
-    )
+    reading = outcome.data
+    assert reading is not None  # noqa: S101  # the caller passes fitted outcomes only
     pilot = read(reading, outcome.model)
-    if plan.file is not None:
-        digests = fingerprint(plan.file)
+    if reading.file is not None:
+        digests = fingerprint(reading.file)
         whole = "".join(digests[file] for file in sorted(digests))
-        data[plan.shown] = whole if len(digests) == 1 else hashlib.sha256(whole.encode()).hexdigest()
+        data[reading.shown] = whole if len(digests) == 1 else hashlib.sha256(whole.encode()).hexdigest()
     checks = [*pilot.checks, *outcome.model.check(pilot.summary)]
     if pilot.summary.has_control and len(pilot.summary.arms) > 1 and outcome.after is None:
         acknowledged = "sample-ratio" in outcome.acknowledge

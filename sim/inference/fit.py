@@ -28,7 +28,7 @@ STRICTER = 0.99
 """Target acceptance of the second attempt."""
 _PRIOR_DRAWS = 1000
 _compiled: dict[str, Any] = {}
-"""Compiled models of this process: other data of the same shape need no new compilation."""
+"""Compiled models of this process: other data of the same arms and segments need no new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +134,12 @@ def fit(
 
 
 def _compile(model: OutcomeModel, summary: PilotSummary, priors: Priors, source: bytes) -> Any:
-    """Compile the model, or give the data to one compiled before for the same shapes and labels."""
+    """Compile the model, or give the data to one compiled before for the same arms and segments."""
     import nutpie
 
     data = model.data(summary, priors)
-    shapes = sorted((name, np.shape(values)) for name, values in data.items())
-    what = repr((model.name, summary.arms, summary.segments, shapes)).encode() + source
+    ranks = sorted((name, np.ndim(values)) for name, values in data.items())
+    what = repr((model.name, summary.arms, summary.segments, ranks)).encode() + source
     structure = hashlib.sha256(what).hexdigest()
     if structure not in _compiled:
         built = model.build(summary, priors)

@@ -7,9 +7,8 @@ there, rows are grouped there, and only the groups come back.
 from __future__ import annotations
 
 from sim.pilot.checks import missing_rows, sample_ratio
-from sim.pilot.reading import Pilot, Reading
 from sim.pilot.series import read_column
 from sim.pilot.source import fingerprint
-from sim.pilot.summary import read
+from sim.pilot.summary import Pilot, read
 
-__all__ = ["Pilot", "Reading", "fingerprint", "missing_rows", "read", "read_column", "sample_ratio"]
+__all__ = ["Pilot", "fingerprint", "missing_rows", "read", "read_column", "sample_ratio"]

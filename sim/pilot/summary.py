@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sim.contract import OutcomeModel
+from sim.contract import ColumnSet, OutcomeModel
 from sim.errors import Problem, Problems, ProblemsError
 from sim.pilot.checks import missing_rows, totals_row
 from sim.pilot.columns import Choice, choose
@@ -26,10 +26,28 @@ from sim.pilot.inline import ARM, arm_key, open_inline
 from sim.pilot.layout import BLANK, Field, Layout, kept
 from sim.pilot.part import listed
 from sim.pilot.period import months
-from sim.pilot.reading import Pilot, Reading
 from sim.pilot.source import Source, open_source
 from sim.records.check import Check
+from sim.records.reading import Reading
 from sim.records.summary import PilotSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Pilot:
+    """What a table says of one outcome.
+
+    Parameters
+    ----------
+    summary : PilotSummary
+    checks : tuple of Check
+        Rows left out and anything odd that did not keep the table from being read.
+    column_set : ColumnSet
+        The form in which the table came.
+    """
+
+    summary: PilotSummary
+    checks: tuple[Check, ...]
+    column_set: ColumnSet
 
 
 def read(reading: Reading, model: OutcomeModel) -> Pilot:

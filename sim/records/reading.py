@@ -1,4 +1,4 @@
-"""What is asked of a pilot table, and what comes back."""
+"""What is asked of a pilot table."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-
-from sim.contract import ColumnSet
-from sim.records.check import Check
-from sim.records.summary import PilotSummary
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -78,21 +74,3 @@ class Reading:
     def has_control(self) -> bool:
         """Whether the first arm is the control."""
         return self.control is not None or not self.treated
-
-
-@dataclass(frozen=True, slots=True)
-class Pilot:
-    """What a table says of one outcome.
-
-    Parameters
-    ----------
-    summary : PilotSummary
-    checks : tuple of Check
-        Rows left out and anything odd that did not keep the table from being read.
-    column_set : ColumnSet
-        The form in which the table came.
-    """
-
-    summary: PilotSummary
-    checks: tuple[Check, ...]
-    column_set: ColumnSet
