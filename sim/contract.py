@@ -175,8 +175,15 @@ class OutcomeModel(Protocol):
     """Word for one unit of improvement, e.g. ``success``."""
     better: Literal["higher", "lower"]
     """Direction that counts as improvement unless the config flips it."""
+    units: tuple[str, ...]
+    """Words that the config's ``unit`` may be; empty for any."""
     level: Literal["share", "positive", "real"]
     """Limits of an elicited level."""
+    counts: Literal["successes", "customers", "amounts"]
+    """What the totals of its projection are: successes may be the volume of a next outcome or be paid
+    for one by one, customers live in a stock, amounts are neither."""
+    saves: bool
+    """Whether its money is something saved, which another outcome might count a second time."""
     effect_scale: str
     """What the relative effect is relative to, for prior messages."""
     column_sets: tuple[ColumnSet, ...]

@@ -123,6 +123,7 @@ def write_run(
                 "model": model,
                 "unit": unit,
                 "better": "higher" if effect > 0 else "lower",
+                "level": "share" if model in ("conversion", "churn") else "positive",
                 **block,
                 "p_better": float(better.mean()),
                 "money": worth,

@@ -60,17 +60,19 @@ def resolve_outcome(found: Resolver, name: str, volumes: dict[str, VolumePlan]) 
     effect_path = found.keep((*key, "effect"), outcome.effect)
     data = _data(found, name, outcome, settings, control_path, treated_path, effect_path)
     value_paths, factor, price_path = _value(found, key, outcome)
-    saves = outcome.saves or ("labour" if outcome.model == "cost" and _time_unit(outcome.unit) else None)
-    if model.name == "cost" and value_paths and saves is None:
+    if outcome.unit is not None and model.units and outcome.unit not in model.units:
+        found.problem((*key, "unit"), f'unit is "{outcome.unit}"', ", ".join(model.units))
+    saves = outcome.saves or ("labour" if model.saves and _time_unit(outcome.unit) else None)
+    if model.saves and value_paths and saves is None:
         remedy = 'saves = "labour" when it is staff time, else a word of your own, e.g. "media"'
         found.problem(
-            (*key, "saves"), "a cost outcome with money does not say what it saves", "saves = …", remedy
+            (*key, "saves"), "an outcome with money does not say what it saves", "saves = …", remedy
         )
     volume = _volume(found, name, outcome, volumes)
     if value_paths and outcome.volume is None:
         remedy = "volume = 40_000 (units a month) or the name of a driver in [volumes]"
         found.problem((*key, "volume"), "volume is missing", "what the effect acts on each month", remedy)
-    if outcome.acquires and model.name != "conversion":
+    if outcome.acquires and model.counts != "successes":
         found.problem((*key, "acquires"), f"acquires on a {model.name} outcome", "conversion outcomes only")
     _after(found, key, outcome, settings)
     return OutcomePlan(
@@ -78,7 +80,8 @@ def resolve_outcome(found: Resolver, name: str, volumes: dict[str, VolumePlan]) 
         path=path,
         model=model,
         better=outcome.better or model.better,
-        unit=outcome.unit or model.unit,
+        # Where a model knows its units, the key counts something else than the unit of the effect.
+        unit=model.unit if model.units else outcome.unit or model.unit,
         priors=_priors(found, (*key, "prior"), outcome, model),
         data=data,
         control_path=control_path,
@@ -239,6 +242,11 @@ def _inline(
     )
 
 
+def _counts_successes(outcome: Outcome) -> bool:
+    known = models()
+    return outcome.model in known and known[outcome.model].counts == "successes"
+
+
 def _failed(found: Resolver, outcome: Outcome) -> tuple[str, ...]:
     """Return the headers of the outcomes before this one, whose failures this one works on."""
     if outcome.remaining:
@@ -269,7 +277,7 @@ def _after(found: Resolver, key: Key, outcome: Outcome, settings: Mapping[str, A
         found.problem(place, f'"{outcome.after}" names no outcome', ", ".join(options), remedy)
         return
     earlier = others[outcome.after]
-    if earlier.model != "conversion":
+    if not _counts_successes(earlier):
         found.problem(place, f'"{outcome.after}" is a {earlier.model} outcome', "a conversion outcome")
     if earlier.volume != outcome.volume:
         found.problem(place, f'"{outcome.after}" works on another volume', "the same volume")
@@ -355,7 +363,7 @@ def _volume(found: Resolver, name: str, outcome: Outcome, volumes: dict[str, Vol
                 return None
             seen.add(here.name)
             earlier = found.config.outcomes[here.name]
-            if earlier.model != "conversion":
+            if not _counts_successes(earlier):
                 found.problem(
                     key, f'"{here.name}" is a {earlier.model} outcome', "successes of a conversion outcome"
                 )
@@ -366,7 +374,11 @@ def _volume(found: Resolver, name: str, outcome: Outcome, volumes: dict[str, Vol
             ):
                 break
             here = Reference("successes", text[:-10])
-    if reference.kind == "volume" and outcome.model != "churn" and not _has_flow(volumes, reference.name):
+    if (
+        reference.kind == "volume"
+        and models()[outcome.model].counts != "customers"
+        and not _has_flow(volumes, reference.name)
+    ):
         found.problem(key, f'"{reference.name}" has only a stock', "a volume with monthly units")
     return reference
 

@@ -279,14 +279,14 @@ def _whole(
             found.problem((section, name, "arm"), f'"{flow.arm}" is not a treated arm', ", ".join(strategies))
         if flow.per is not None and flow.per.kind == "successes":
             counted = outcomes.get(flow.per.name)
-            if counted is not None and (counted.volume is None or counted.model.name != "conversion"):
+            if counted is not None and (counted.volume is None or counted.model.counts != "successes"):
                 allowed = "a conversion outcome with a volume"
                 found.problem((section, name, "per"), f'"{counted.name}" counts no successes', allowed)
         if flow.per is not None and flow.per.kind == "stock":
             kept = [
                 p
                 for p in outcomes.values()
-                if p.model.name == "churn" and p.volume == Reference("volume", flow.per.name)
+                if p.model.counts == "customers" and p.volume == Reference("volume", flow.per.name)
             ]
             if not kept:
                 remedy = f'give a churn outcome volume = "{flow.per.name}"'

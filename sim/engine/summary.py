@@ -68,6 +68,7 @@ def _outcome(state: OutcomeState, factors: FloatArray) -> Block:
         "model": state.plan.model.name,
         "unit": state.plan.unit,
         "better": state.plan.better,
+        "level": state.plan.model.level,
         "pooled": levels_block(control, treated),
         "segments": {
             segment: levels_block(state.control.level[:, i], state.treated.level[:, i])
@@ -202,6 +203,7 @@ def _withheld(plan: Plan) -> Block:
             "model": outcome.model.name,
             "unit": outcome.unit,
             "better": outcome.better,
+            "level": outcome.model.level,
             "pooled": levels_block(nothing, nothing),
             "segments": {},
             "p_better": None,

@@ -190,7 +190,7 @@ def _strategies(stored: Stored) -> list[dict[str, str]]:
 
 def _outcome(name: str, block: Mapping[str, Any], stored: Stored) -> dict[str, Any]:
     """Return one outcome: pooled row first, then its segments."""
-    samples, share = int(stored.summary["samples"]), block["model"] == "conversion"
+    samples, share = int(stored.summary["samples"]), block["level"] == "share"
     places = [("all", block["pooled"]), *block["segments"].items()]
     if len(block["segments"]) < 2:
         places = places[:1]

@@ -109,7 +109,7 @@ def _effects(outcomes: Mapping[str, Any], samples: int) -> Table:
     """Return one row per outcome, over all segments."""
     table = _table("Outcome", "control", "treated", "change, 90 %", "better")
     for name, block in list(outcomes.items())[:_MOST_OUTCOMES]:
-        pooled, share = block["pooled"], block["model"] == "conversion"
+        pooled, share = block["pooled"], block["level"] == "share"
         mean, ends = spread(pooled["relative"], scale=100, sign=True)
         change = f"{mean} % ({ends})"
         if mean == NONE:
