@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ import typer
 from sim.errors import InterruptedFitError, Problem, ProblemsError
 
 DONE, BUG, USAGE, UNTRUSTED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
+GRACE_SECONDS = 3.0
 
 app = typer.Typer(
     name="sim",
@@ -278,8 +280,20 @@ class _progress:  # noqa: N801  # reads as a verb where it is used
             self.bar.stop()
 
 
-def _terminated(*_: object) -> NoReturn:
-    raise SystemExit(TERMINATED)
+def _stop(number: int, _frame: object) -> NoReturn:
+    """Stop on Ctrl-C and SIGTERM, also where the exception is lost.
+
+    Compilers call back into Python from C, and what is raised there is dropped; so the process ends
+    itself if it is still there after a moment. That is safe at any time: nothing is published but by
+    one rename, and the next run clears what a killed one left.
+    """
+    code = INTERRUPTED if number == signal.SIGINT else TERMINATED
+    last = threading.Timer(GRACE_SECONDS, os._exit, (code,))
+    last.daemon = True
+    last.start()
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(code)
 
 
 def _command_of(arguments: list[str]) -> str:
@@ -292,17 +306,18 @@ def main() -> None:
     as_json = "--json" in arguments
     answer = Answer(_command_of(arguments))
     logging.basicConfig(stream=sys.stderr, level=os.environ.get("SIM_LOG", "WARNING").upper())
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
-        app(standalone_mode=False)
+        # Typer turns a KeyboardInterrupt into a returned exit code of its own.
+        if app(standalone_mode=False) == INTERRUPTED:
+            raise KeyboardInterrupt
     except ProblemsError as error:
         problems = error.problems
     except typer.TyperException as error:
         problems = (
             Problem(error.format_message(), remedy=f"sim {answer.command} --help".replace("  ", " ")),
         )
-    except typer.Exit as leaving:
-        raise SystemExit(leaving.exit_code) from None
     except (KeyboardInterrupt, InterruptedFitError, typer.Abort):
         answer.code, answer.sentence = INTERRUPTED, "interrupted; nothing was written"
         answer.show = lambda: print(answer.sentence, file=sys.stderr)  # noqa: T201

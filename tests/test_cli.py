@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -48,7 +51,6 @@ def test_help_teaches_and_check_loads_no_sampler(sim: Sim, tmp_path: Path) -> No
         "loaded = {{'pymc', 'arviz', 'nutpie', 'pytensor', {}}} & set(sys.modules)\n"
         "sys.exit(f'loaded {{loaded}}' if loaded else 0)"
     )
-    import subprocess
 
     for arguments, more in (
         ("'--help'", "'numpy', 'duckdb', 'pydantic'"),
@@ -164,7 +166,6 @@ def test_no_models_folder_of_the_user_is_picked_up(sim: Sim, tmp_path: Path) -> 
 
 
 def test_the_wheel_carries_models_and_templates(tmp_path: Path) -> None:
-    import subprocess
     import zipfile
 
     uv = shutil.which("uv")
@@ -193,3 +194,19 @@ def test_the_wheel_carries_models_and_templates(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("seconds", [3.0, 7.0])
+def test_a_stopped_forecast_ends_soon_and_publishes_nothing(
+    tmp_path: Path, number: int, code: int, seconds: float
+) -> None:
+    config = write(tmp_path, SHORTEST)
+    command = [Path(sys.executable).with_name("sim"), "forecast", config, "--set", f"sampling.tune={50_000}"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        time.sleep(seconds)
+        process.send_signal(number)
+        assert process.wait(timeout=5) == code
+    assert not [name for name in files_in(tmp_path) if name.endswith((".json", ".parquet", ".nc"))]
