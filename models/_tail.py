@@ -89,22 +89,24 @@ def rough_fit(
     """Where the tail's parameters lie according to pooled counts, for the sampler's coordinates.
 
     A falling hazard is told by k, by c < 1, or by both, which makes the posterior a narrow ridge, nearly
-    straight in log(1 + q k) with q the mean tenure at risk. One step of Fisher scoring from the mode finds
-    it: with score g and information I of the likelihood, log_odds profiled out,
-    ``log_c = mode + (g_c - I_ck (x - x_mode)) / I_cc``.
+    straight in x = log(1 + q k) with q the mean tenure at risk. One step of Fisher scoring from the mode
+    finds it: with score g and information I of the likelihood, log_odds profiled out, the best log_c for
+    a given x is ``mode + g_c / I_cc - (I_cx / I_cc) (x - mode)``, and likewise log_odds for x and log_c.
 
     Parameters
     ----------
     at_risk, churned : (tenure,) array
         Pooled over arms and segments.
     m0, sds : float, (float, float, float)
-        Prior centre of log_odds, and prior sd of log_odds, k and log c, to find the mode.
+        Prior centre of log_odds, and prior sd of log_odds, k and log_c, to find the mode.
+    free_level : bool
+        Whether a factor on the hazard is free besides (several segments), so that only the shape speaks.
 
     Returns
     -------
     dict
-        ``tail_odds``: log_odds at the mode and the slope of the mean log hazard in it; ``tail_ridge``:
-        log c at the mode after the step, slope in x, x at the mode, variance around the line; ``tail_q``.
+        ``tail_mode``: log_odds, x, log_c at the mode, slope of the mean log hazard in log_odds, and q.
+        ``tail_log_c``: step, slope in x, variance. ``tail_log_odds``: step, slopes in x and log_c, variance.
     """
     from scipy.optimize import minimize
 

@@ -49,7 +49,10 @@ class Churn:
     title = "how long customers stay: churn, retention, lifetime"
     unit = "customer-month kept"
     better: Literal["higher", "lower"] = "lower"
+    units: ClassVar[tuple[str, ...]] = tuple(DAYS)
     level: Literal["share", "positive", "real"] = "share"
+    counts: Literal["successes", "customers", "amounts"] = "customers"
+    saves = False
     effect_scale = "the monthly hazard of leaving"
     priors = Priors
     column_sets: ClassVar[tuple[ColumnSet, ...]] = COLUMN_SETS
@@ -148,8 +151,8 @@ class Churn:
             )
             time = powered(data["ends"], pm.Deterministic("log_c", log_c), pt)
             # Where log_odds must lie for the mean hazard to be the observed one, given the shape.
-            mean = pt.log((data["tenure_weight"] * gains(mode[0], k, time, pt)).sum())
-            hat, variance = mode[0] + (data["base_hat"] - mean) / mode[3], data["base_var"]
+            at_mode = pt.log((data["tenure_weight"] * gains(mode[0], k, time, pt)).sum())
+            hat, variance = mode[0] + (data["base_hat"] - at_mode) / mode[3], data["base_var"]
             if segments > 1:
                 # The levels of the segments are free here, so the shape speaks for itself as well.
                 of_odds = data["tail_log_odds"]

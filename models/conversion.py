@@ -69,7 +69,10 @@ class Conversion:
     title = "how often a trial succeeds: conversion, click, resolution, escalation"
     unit = "success"
     better: Literal["higher", "lower"] = "higher"
+    units: ClassVar[tuple[str, ...]] = ()
     level: Literal["share", "positive", "real"] = "share"
+    counts: Literal["successes", "customers", "amounts"] = "successes"
+    saves = False
     effect_scale = "the rate"
     priors = Priors
     column_sets: ClassVar[tuple[ColumnSet, ...]] = (

@@ -19,105 +19,26 @@ shrunk likewise. Both roads end in an estimate of the log mean and its variance,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from sim.contract import Column, ColumnSet, Predictive, Priors, Rule, Table, project_rate
+from sim.contract import Column, ColumnSet, Predictive, Priors, Rule, project_rate
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
 from sim.records.projection import ArmState, Exposure, Projection, Reach
 from sim.records.summary import PilotSummary
 
 from . import _predictor
-from ._groups import Groups, cell, column, labels, total
+from ._groups import labels
+from ._moments import aggregate_rows, aggregate_totals, condense, log_means, shrunk
 
 if TYPE_CHECKING:
     import pymc
 
-PSEUDO = 20
 FEW = 10
 """Observations below which the mean of a skewed amount is far from normal."""
-_SMALLEST = 1e-8
-"""Least squared coefficient of variation: amounts that never vary are known, but not infinitely well."""
-
-
-def _aggregate_rows(table: Table, by: Sequence[str], _options: Mapping[str, Any]) -> Table:
-    logs = table.amount.nullif(0).log()
-    return table.group_by(list(by)).agg(
-        n=table.amount.count(),
-        mean=table.amount.mean(),
-        sd=table.amount.std(how="sample"),
-        log_n=logs.count(),
-        log_mean=logs.mean(),
-        log_sd=logs.std(how="sample"),
-    )
-
-
-def _aggregate_totals(table: Table, by: Sequence[str], _options: Mapping[str, Any]) -> Table:
-    # Rows of one cell are merged in `_merge`: Σx² in a database would lose digits that n, mean, sd hold.
-    given = [name for name in ("n", "mean", "sd", "log_mean", "log_sd") if name in table.columns]
-    return table.group_by([*by, *given]).agg(rows=table.n.count())
-
-
-def _merge(
-    groups: Groups, n: FloatArray, means: FloatArray, sds: FloatArray, shape: tuple[int, int]
-) -> tuple[FloatArray, FloatArray]:
-    """Mean and sample sd of each cell from those of its parts, exactly."""
-    used = n > 0
-    means, sds = np.where(used, means, 0.0), np.where(n > 1, sds, 0.0)
-    count = total(groups, n, shape)
-    mean = total(groups, n * means, shape) / np.maximum(count, 1)
-    apart = means - mean.ravel()[cell(groups, shape)]
-    squares = total(groups, np.maximum(n - 1, 0) * sds**2 + n * apart**2, shape)
-    return mean, np.sqrt(squares / np.maximum(count - 1, 1))
-
-
-def _condense(groups: Groups, shape: tuple[int, int], _options: Mapping[str, Any]) -> dict[str, FloatArray]:
-    if "rows" in groups:  # equal rows came as one group
-        groups = {name: np.repeat(values, groups["rows"].astype(int)) for name, values in groups.items()}
-    n = column(groups, "n")
-    statistics = {"n": total(groups, n, shape)}
-    for prefix in ("", "log_"):
-        if f"{prefix}mean" in groups and f"{prefix}sd" in groups:
-            counted = column(groups, "log_n") if prefix and "log_n" in groups else n
-            mean, sd = column(groups, f"{prefix}mean"), column(groups, f"{prefix}sd")
-            statistics[f"{prefix}mean"], statistics[f"{prefix}sd"] = _merge(groups, counted, mean, sd, shape)
-    if "log_n" in groups:
-        statistics["zeros"] = total(groups, n - column(groups, "log_n"), shape)
-    return statistics
-
-
-def _shrunk(n: FloatArray, squared: FloatArray, fallback: float) -> FloatArray:
-    """Shrink variances of cells towards their pooled value with `PSEUDO` observations, (arm, segment)."""
-    df = np.maximum(n - 1, 0)
-    pooled = (df * squared).sum() / df.sum() if df.sum() > 0 else fallback
-    shrunk: FloatArray = np.maximum((df * squared + PSEUDO * pooled) / (df + PSEUDO), _SMALLEST)
-    return shrunk
-
-
-def log_means(statistics: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """Estimate of each cell's log mean and its sampling variance, (arm, segment); variance inf without data.
-
-    With fewer than 4 observations n - 3 gives way to n/4, which meets it at 4. A cell whose amounts are
-    all zero counts as if one further amount had equalled the pooled mean.
-    """
-    n = statistics["n"]
-    some = np.maximum(n, 1)
-    if "mean" in statistics:
-        mean = statistics["mean"]
-        pooled = (n * mean).sum() / max(n.sum(), 1.0)
-        positive = np.where(mean > 0, mean, pooled / (some + 1))
-        cv2 = np.where(mean > 0, (statistics["sd"] / positive) ** 2, 0.0)
-        cv2 = _shrunk(np.where(mean > 0, n, 0.0), cv2, 1.0)
-        estimate, variance = np.log(positive), cv2 / np.maximum(some - 3, some / 4)
-    else:
-        s2 = _shrunk(n, statistics["log_sd"] ** 2, 1.0)
-        estimate = statistics["log_mean"] + s2 / 2
-        variance = s2 / some + s2**2 / (2 * (np.maximum(n - 1, 0) + PSEUDO))
-        variance *= some / np.maximum(some - 3, some / 4)
-    return np.where(n > 0, estimate, 0.0), np.where(n > 0, variance, np.inf)
 
 
 class Cost:
@@ -127,14 +48,17 @@ class Cost:
     title = "a positive amount per unit of work: handle time, days to resolution, cost per case"
     unit = "unit less per item"
     better: Literal["higher", "lower"] = "lower"
+    units: ClassVar[tuple[str, ...]] = ()
     level: Literal["share", "positive", "real"] = "positive"
+    counts: Literal["successes", "customers", "amounts"] = "amounts"
+    saves = True
     effect_scale = "the mean amount"
     priors = Priors
     column_sets: ClassVar[tuple[ColumnSet, ...]] = (
         ColumnSet(
             columns=(Column("amount", "amount", "the amount of this unit of work; zero is allowed"),),
-            aggregate=_aggregate_rows,
-            condense=_condense,
+            aggregate=aggregate_rows,
+            condense=condense,
             rows=True,
         ),
         ColumnSet(
@@ -145,8 +69,8 @@ class Cost:
                 Column("log_mean", "number", "mean of their logarithms", optional=True),
                 Column("log_sd", "amount", "standard deviation of their logarithms", optional=True),
             ),
-            aggregate=_aggregate_totals,
-            condense=_condense,
+            aggregate=aggregate_totals,
+            condense=condense,
             rows=False,
             rules=(
                 Rule(
@@ -163,8 +87,8 @@ class Cost:
                 Column("log_mean", "number", "mean of their logarithms"),
                 Column("log_sd", "amount", "sample standard deviation of their logarithms"),
             ),
-            aggregate=_aggregate_totals,
-            condense=_condense,
+            aggregate=aggregate_totals,
+            condense=condense,
             rows=False,
         ),
     )
@@ -186,7 +110,10 @@ class Cost:
                 found.append(Check(name, "warn", f"{message}: {named}", remedy))
 
         report((n > 0) & (n < FEW), "few-amounts", f"fewer than {FEW} amounts", "run the pilot longer")
-        if "mean" in statistics:
+        if "mean" in statistics and not (statistics["mean"] > 0).any():
+            remedy = "check the column under `amount`: a relative effect needs amounts above 0"
+            found.append(Check("only-zeros", "fail", "every amount of the pilot is 0", remedy))
+        elif "mean" in statistics:
             zero = (n > 0) & (statistics["mean"] == 0)
             report(zero, "only-zeros", "every amount is 0", "check the column under `amount`")
             fixed = (n > 1) & (statistics["sd"] == 0) & ~zero
@@ -254,11 +181,11 @@ class Cost:
         wobble = np.sqrt(rng.chisquare(np.maximum(some - 1, 1), level.shape) / np.maximum(some - 1, 1))
         made: dict[str, FloatArray] = {"n": np.broadcast_to(n, level.shape).copy()}
         if "mean" not in statistics:
-            s = np.sqrt(_shrunk(n, statistics["log_sd"] ** 2, 1.0))
+            s = np.sqrt(shrunk(n, statistics["log_sd"] ** 2, 1.0))
             noise = rng.standard_normal(level.shape) * s / np.sqrt(some)
             return made | {"log_mean": np.log(level) - s**2 / 2 + noise, "log_sd": s * wobble}
         mean = np.where(statistics["mean"] > 0, statistics["mean"], 1.0)
-        cv2 = _shrunk(np.where(statistics["mean"] > 0, n, 0), (statistics["sd"] / mean) ** 2, 1.0)
+        cv2 = shrunk(np.where(statistics["mean"] > 0, n, 0), (statistics["sd"] / mean) ** 2, 1.0)
         shape = some / cv2
         return made | {
             "mean": level * rng.gamma(shape, 1 / shape, level.shape),

@@ -63,7 +63,8 @@ def test_conversion_against_quadrature() -> None:
     ("trials", "successes"), [((15, 15), (0, 2)), ((40, 1000), (39, 930)), ((5, 0), (1, 0))]
 )
 def test_conversion_of_small_and_lopsided_pilots_against_quadrature(trials: Any, successes: Any) -> None:
-    pilot = summary(CONVERSION, {"trials": np.c_[trials], "successes": np.c_[successes]})
+    given = {"trials": trials, "successes": successes}
+    pilot = summary(CONVERSION, {name: np.reshape(values, (2, 1)) for name, values in given.items()})
     posterior = run(pilot, "conversion")
     assert trusted(posterior)
     same_as_quadrature(posterior, trials, successes)

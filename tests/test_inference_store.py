@@ -121,7 +121,8 @@ def test_a_folder_that_cannot_hold_fits_is_a_problem(tmp_path: Path) -> None:
 def test_reading_a_stored_fit_loads_no_sampler(tmp_path: Path) -> None:
     save(tmp_path)
     code = (
-        "import sys; from pathlib import Path; import sim.inference.fit; from sim.inference.store import load; "
+        "import sys; from pathlib import Path; import sim.inference.fit; "
+        "from sim.inference.store import load; "
         f"assert load(Path({str(tmp_path)!r}), {KEY!r}).reused; "
         "print(sorted({'pymc', 'pytensor', 'nutpie', 'arviz', 'xarray'} & set(sys.modules)))"
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from sim.contract import EffectPrior, OutcomeModel, Priors
 from sim.records.check import Check
@@ -51,6 +52,7 @@ def test_names_and_words(model: OutcomeModel) -> None:
     assert model.effect_scale
     assert model.better in ("higher", "lower")
     assert model.level in ("share", "positive", "real")
+    assert model.counts in ("successes", "customers", "amounts")
     required = [frozenset(columns.required) for columns in model.column_sets]
     assert len(set(required)) == len(required), "two forms of a table could not be told apart"
     for columns in model.column_sets:
@@ -64,6 +66,29 @@ def test_priors_have_a_strict_schema(model: OutcomeModel) -> None:
     schema = model.priors.model_json_schema()
     assert "effect" in schema["properties"]
     assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"low": 0.1, "high": 0.1},
+        {"low": 0.2, "high": 0.1},
+        {"low": -1.0, "high": 0.1},
+        {"low": 0.0, "high": 0.1, "discount": 1.5},
+        {"low": 0.0, "high": 0.1, "discont": 0.5},
+        {"low": "0", "high": 0.1},
+        {"low": 0.0, "high": float("inf")},
+    ],
+)
+def test_impossible_effect_priors_are_refused(model: OutcomeModel, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        model.priors.model_validate({"effect": wrong})
+
+
+def test_an_effect_prior_has_its_range_and_its_discount() -> None:
+    mean, sd = EffectPrior(low=-0.2, high=0.3, discount=0.5).log_ratio
+    assert 2 * mean == pytest.approx((np.log(0.8) + np.log(1.3)) / 2)
+    assert 2 * mean + 1.6448536269514722 * sd == pytest.approx(np.log(1.3))
 
 
 def test_listing_models_loads_no_sampler() -> None:
