@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
@@ -123,10 +123,16 @@ class EffectPrior(BaseModel):
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
-    low: float
-    high: float
+    low: float = Field(gt=-1)
+    high: float = Field(gt=-1)
     source: str = ""
-    discount: float = 0.0
+    discount: float = Field(default=0.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError("low must lie below high: a certain effect is no prior, give it as `effect`")
+        return self
 
     @property
     def log_ratio(self) -> tuple[float, float]:

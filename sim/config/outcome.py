@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from sim.config.locate import Path as Key
-from sim.config.plan import ONLY_ARM, OutcomePlan, Reference, RolloutPlan, VolumePlan
+from sim.config.outcome_data import check_after, counts_successes, data_of, inherited
+from sim.config.plan import OutcomePlan, Reference, RolloutPlan, VolumePlan
 from sim.config.quantity import NON_NEGATIVE, SHARE, looks_like_quantity, parse
-from sim.config.schema import PILOT_KEYS, Arm, Data, Outcome, Volume
+from sim.config.schema import Outcome, Volume
 from sim.contract import OutcomeModel, Priors
 from sim.records.quantity import Limits, Quantity, quoted
-from sim.records.reading import Reading
 from sim.registry import models
 
 if TYPE_CHECKING:
-    from sim.config.resolve import Resolver
+    from sim.config.resolver import Resolver
 
 _LEVELS = {"share": SHARE, "positive": NON_NEGATIVE, "real": Limits()}
 _FRACTIONS = {"margin", "share", "rate", "probability"}
@@ -50,7 +49,7 @@ def resolve_outcome(found: Resolver, name: str, volumes: dict[str, VolumePlan]) 
         found.problem((*key, "model"), f'"{outcome.model}" is not a model', ", ".join(known), remedy)
         found.problems.raise_if_any()
     model = known[outcome.model]
-    settings = _inherited(found, outcome)
+    settings = inherited(found, outcome)
     _refuse_what_is_not_built(found, key, outcome, settings)
     levels = {
         side: _level(found, (*key, side), getattr(outcome, side), model) for side in ("control", "treated")
@@ -58,7 +57,7 @@ def resolve_outcome(found: Resolver, name: str, volumes: dict[str, VolumePlan]) 
     control_path = found.keep((*key, "control"), levels["control"])
     treated_path = found.keep((*key, "treated"), levels["treated"])
     effect_path = found.keep((*key, "effect"), outcome.effect)
-    data = _data(found, name, outcome, settings, control_path, treated_path, effect_path)
+    data = data_of(found, name, outcome, settings, control_path, treated_path, effect_path)
     value_paths, factor, price_path = _value(found, key, outcome)
     if outcome.unit is not None and model.units and outcome.unit not in model.units:
         found.problem((*key, "unit"), f'unit is "{outcome.unit}"', ", ".join(model.units))
@@ -74,7 +73,7 @@ def resolve_outcome(found: Resolver, name: str, volumes: dict[str, VolumePlan]) 
         found.problem((*key, "volume"), "volume is missing", "what the effect acts on each month", remedy)
     if outcome.acquires and model.counts != "successes":
         found.problem((*key, "acquires"), f"acquires on a {model.name} outcome", "conversion outcomes only")
-    _after(found, key, outcome, settings)
+    check_after(found, key, outcome, settings)
     return OutcomePlan(
         name=name,
         path=path,
@@ -100,16 +99,6 @@ def resolve_outcome(found: Resolver, name: str, volumes: dict[str, VolumePlan]) 
         looks=settings.get("looks") or 1,
         acknowledge=settings.get("acknowledge") or (),
     )
-
-
-def _inherited(found: Resolver, outcome: Outcome) -> dict[str, Any]:
-    """Merge `[pilot]` under the outcome's own keys; ``false`` unsets."""
-    merged: dict[str, Any] = {}
-    for name in PILOT_KEYS:
-        own = getattr(outcome, name)
-        value = own if own is not None else getattr(found.config.pilot, name)
-        merged[name] = None if value is False else value
-    return merged
 
 
 def _refuse_what_is_not_built(
@@ -139,171 +128,6 @@ def _level(found: Resolver, key: Key, raw: Any, model: OutcomeModel) -> Quantity
         context = dict(error.context or {})
         found.problem((*key, *context["path"]), context["found"], context["allowed"], context["remedy"])
         return None
-
-
-def _data(
-    found: Resolver,
-    name: str,
-    outcome: Outcome,
-    settings: Mapping[str, Any],
-    control_path: str | None,
-    treated_path: str | None,
-    effect_path: str | None,
-) -> Reading | None:
-    """Return what is fitted, or None where every level is elicited; refuse what says neither."""
-    key: Key = ("outcomes", name)
-    inline = {side: raw for side in ("control", "treated") if _is_statistics(raw := getattr(outcome, side))}
-    with_control = control_path is None
-    with_treated = treated_path is None and effect_path is None
-    data, arm = settings["data"], settings["arm"]
-    if treated_path is not None and effect_path is not None:
-        found.problem(key, "treated and effect both given as quantities", "one of them")
-    if not with_control and not with_treated:
-        return None
-    if treated_path is not None:
-        found.problem(
-            (*key, "treated"), "treated is a quantity but control is not", "control as a quantity too"
-        )
-        return None
-    options = {key: given for key in ("as_of", "unit") if (given := getattr(outcome, key)) is not None}
-    failed = _failed(found, outcome)
-    if inline:
-        return _inline(found, key, inline, with_control, with_treated, options)
-    if not isinstance(data, Data):
-        remedy = 'data = "pilot.csv", or control = { … } and treated = { … } with the statistics themselves'
-        found.problem(
-            key,
-            "no pilot and no levels",
-            "data, inline statistics, or control and treated as numbers",
-            remedy,
-        )
-        return None
-    if data.file is None:
-        found.problem((*key, "data"), "data names no file", 'data = "pilot.csv"')
-        return None
-    labels = arm if isinstance(arm, Arm) else None
-    if with_control and with_treated and (labels is None or labels.control is None or not labels.treated):
-        remedy = (
-            'arm = { column = "group", control = "a", treated = "b" }; with one arm only, control or effect'
-        )
-        found.problem(
-            (*key, "arm"), "the data have no arm column", "which column tells control from treated", remedy
-        )
-    return Reading(
-        key=".".join(quoted(str(part)) for part in key),
-        file=_resolved(found.source.folder, data.file),
-        shown=data.file,
-        columns=outcome.columns or {},
-        table=data.table,
-        sheet=data.sheet,
-        query=data.query,
-        arm=labels.column if labels else None,
-        control=(labels.control if labels else None) if with_control else None,
-        treated=(labels.treated if labels else (ONLY_ARM,)) if with_treated else (),
-        segment=settings["segment"],
-        period=settings["period"],
-        missing=settings["missing"] or (),
-        failed=failed,
-        options=options,
-    )
-
-
-def _resolved(folder: Path, file: str) -> Path:
-    return folder / file
-
-
-def _is_statistics(raw: Any) -> bool:
-    return isinstance(raw, dict) and not looks_like_quantity(raw)
-
-
-def _inline(
-    found: Resolver,
-    key: Key,
-    inline: Mapping[str, Any],
-    with_control: bool,
-    with_treated: bool,
-    options: Mapping[str, Any],
-) -> Reading | None:
-    wanted = [side for side, is_wanted in (("control", with_control), ("treated", with_treated)) if is_wanted]
-    for side in wanted:
-        if side not in inline:
-            found.problem((*key, side), f"{side} is missing", "the other arm's statistics, or a quantity")
-    if any(side not in inline for side in wanted):
-        return None
-    return Reading(
-        key=".".join(quoted(str(part)) for part in key),
-        file=None,
-        shown="inline",
-        columns={},
-        inline={side: inline[side] for side in wanted},
-        control="control" if with_control else None,
-        treated=(ONLY_ARM,) if with_treated else (),
-        options=options,
-    )
-
-
-def _counts_successes(outcome: Outcome) -> bool:
-    known = models()
-    return outcome.model in known and known[outcome.model].counts == "successes"
-
-
-def _failed(found: Resolver, outcome: Outcome) -> tuple[str, ...]:
-    """Return the headers of the outcomes before this one, whose failures this one works on."""
-    if outcome.remaining:
-        return ()
-    headers: list[str] = []
-    seen: set[str] = set()
-    here = outcome.after
-    while here is not None and here in found.config.outcomes and here not in seen:
-        seen.add(here)
-        earlier = found.config.outcomes[here]
-        header = (earlier.columns or {}).get("outcome")
-        if header is not None:
-            headers.append(header)
-        here = earlier.after
-    return tuple(headers)
-
-
-def _after(found: Resolver, key: Key, outcome: Outcome, settings: Mapping[str, Any]) -> None:
-    if outcome.after is None:
-        if outcome.remaining:
-            found.problem((*key, "remaining"), "remaining without after", 'after = "another outcome"')
-        return
-    others = found.config.outcomes
-    place = (*key, "after")
-    if outcome.after not in others:
-        options = [name for name in others if name != key[1]]
-        remedy = found.close(outcome.after, options)
-        found.problem(place, f'"{outcome.after}" names no outcome', ", ".join(options), remedy)
-        return
-    earlier = others[outcome.after]
-    if not _counts_successes(earlier):
-        found.problem(place, f'"{outcome.after}" is a {earlier.model} outcome', "a conversion outcome")
-    if earlier.volume != outcome.volume:
-        found.problem(place, f'"{outcome.after}" works on another volume', "the same volume")
-    seen = {str(key[1])}
-    here: str | None = outcome.after
-    while here is not None and here in others:
-        if here in seen:
-            found.problem(place, f'"{key[1]}" comes after itself', "no cycles")
-            return
-        seen.add(here)
-        here = others[here].after
-    fitted = settings["data"] is not None and not looks_like_quantity(outcome.control)
-    by_rows = set(outcome.columns or {}) in ({"amount"}, {"outcome"}, {"events"}, {"rating"})
-    can_filter = by_rows and "outcome" in (earlier.columns or {}) and _same_data(found, earlier, settings)
-    if fitted and not outcome.remaining and not can_filter:
-        remedy = "give row-level data that hold both outcomes' columns, or remaining = true if it already is"
-        found.problem(
-            (*key, "remaining"),
-            f'nothing says that the table holds only what "{outcome.after}" left over',
-            "remaining = true, or rows with both columns in one file",
-            remedy,
-        )
-
-
-def _same_data(found: Resolver, earlier: Outcome, settings: Mapping[str, Any]) -> bool:
-    return bool(_inherited(found, earlier)["data"] == settings["data"])
 
 
 def _value(found: Resolver, key: Key, outcome: Outcome) -> tuple[tuple[str, ...], float, str | None]:
@@ -363,7 +187,7 @@ def _volume(found: Resolver, name: str, outcome: Outcome, volumes: dict[str, Vol
                 return None
             seen.add(here.name)
             earlier = found.config.outcomes[here.name]
-            if not _counts_successes(earlier):
+            if not counts_successes(earlier):
                 found.problem(
                     key, f'"{here.name}" is a {earlier.model} outcome', "successes of a conversion outcome"
                 )

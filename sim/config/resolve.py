@@ -2,157 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sim.config.load import Source
-from sim.config.locate import Path as Key
+from sim.config.notes import notes
 from sim.config.outcome import resolve_outcome
 from sim.config.plan import ONLY_ARM, FlowPlan, OutcomePlan, Plan, Reference, VolumePlan
-from sim.config.schema import Config, Flow, Volume
-from sim.errors import Problems
-from sim.records.check import Check
-from sim.records.quantity import BySegment, Certain, Quantity, Samples, quoted, scalars
-
-
-class Resolver:
-    """Collects the quantities and the problems of one config while it is resolved."""
-
-    def __init__(self, config: Config, tree: Mapping[str, Any], source: Source) -> None:
-        self.config = config
-        self.tree = tree
-        self.source = source
-        self.problems = Problems()
-        self.quantities: dict[str, Quantity] = {}
-
-    def problem(self, key: Key, found: str, allowed: str = "", remedy: str = "") -> None:
-        """Note a problem at `key`."""
-        told = self.source.problem(key, found, allowed, remedy)
-        self.problems.add(
-            told.found, allowed=told.allowed, remedy=told.remedy, file=told.file, line=told.line, key=told.key
-        )
-
-    def keep(self, key: Key, quantity: Quantity | None) -> str | None:
-        """Register a quantity under its path as the user wrote it; None stays None."""
-        if quantity is None:
-            return None
-        path = ".".join(quoted(str(part)) for part in key)
-        self.quantities[path] = quantity
-        for _, scalar in scalars(path, quantity):
-            if isinstance(scalar, Samples) and not (self.source.folder / scalar.file).is_file():
-                self.problem(key, f"the file {scalar.file} does not exist", "a table beside the config")
-        return path
-
-    def written(self, *key: str) -> Key:
-        """Return the key of a quantity without its last part where the user wrote the short form."""
-        here: Any = self.tree
-        for part in key[:-1]:
-            here = here.get(part) if isinstance(here, Mapping) else None
-        is_table = isinstance(here, Mapping) and key[-1] in here
-        return key if is_table else key[:-1]
-
-    def close(self, name: str, options: list[str]) -> str:
-        """Return a remedy that names the nearest option."""
-        near = difflib.get_close_matches(name, options, n=1)
-        return f'did you mean "{near[0]}"?' if near else ""
-
-    def reference(self, key: Key, text: str) -> Reference | None:
-        """Return what a volume reference names, or note that it names nothing."""
-        volumes, outcomes = self.config.volumes, self.config.outcomes
-        head, dot, tail = text.rpartition(".")
-        if text in volumes:
-            return Reference("volume", text)
-        if dot and tail == "successes" and head in outcomes:
-            return Reference("successes", head)
-        if dot and tail == "stock" and head in volumes and volumes[head].stock is not None:
-            return Reference("stock", head)
-        options = [*volumes, *(f"{name}.successes" for name in outcomes)]
-        options += [f"{name}.stock" for name, volume in volumes.items() if volume.stock is not None]
-        allowed = ", ".join(options) or "a name from [volumes]"
-        self.problem(key, f'"{text}" names no volume', allowed, self.close(text, options))
-        return None
-
-    def volume(self, key: Key, name: str, volume: Volume) -> VolumePlan:
-        """Resolve a driver that stands at `key`."""
-        text = tuple(str(part) for part in key)
-        if volume.of is None and volume.share is not None:
-            self.problem(key, "share without of", 'of = "another volume"')
-        if volume.of is not None and volume.share is None:
-            self.problem(key, "of without share", "share = 0.69")
-        given = [k for k in ("monthly", "daily", "of") if getattr(volume, k) is not None]
-        if len(given) > 1 or not (given or volume.stock is not None):
-            found = " and ".join(given) + " together" if given else "no monthly, daily, stock or of"
-            self.problem(key, found, "exactly one of monthly, daily, of; stock may stand alone or beside")
-        if volume.of is not None and volume.of not in self.config.volumes:
-            options = list(self.config.volumes)
-            self.problem(
-                (*key, "of"),
-                f'"{volume.of}" names no volume',
-                ", ".join(options),
-                self.close(volume.of, options),
-            )
-        if isinstance(volume.share, BySegment) and not self._same_segments(volume):
-            self.problem((*key, "share"), "share by segment of a volume without", "the same segments in both")
-        if volume.seasonality is not None and self.config.programme.start is None:
-            self.problem((*key, "seasonality"), "seasonality without programme.start", "start = 2026-01-01")
-        monthly_key = self.written(*text, "monthly")
-        return VolumePlan(
-            name,
-            self.keep(monthly_key, volume.monthly) or self.keep((*key, "daily"), volume.daily),
-            self.keep((*key, "days"), volume.days),
-            volume.daily is not None,
-            self.keep((*key, "stock"), volume.stock),
-            self.keep((*key, "growth"), volume.growth),
-            volume.seasonality or (),
-            volume.of,
-            self.keep((*key, "share"), volume.share),
-        )
-
-    def _same_segments(self, volume: Volume) -> bool:
-        """Whether a share by segment stands on a volume by the same segments."""
-        parent = self.config.volumes.get(volume.of or "")
-        monthly = None if parent is None else parent.monthly or parent.daily
-        if not (isinstance(monthly, BySegment) and isinstance(volume.share, BySegment)):
-            return False
-        return monthly.by.keys() == volume.share.by.keys()
-
-    def flow(self, section: str, name: str, flow: Flow) -> FlowPlan:
-        """Resolve a cost or a known benefit."""
-        key: Key = (section, name)
-        horizon = self.config.programme.horizon
-        if flow.at > horizon:
-            self.problem((*key, "at"), f"month {flow.at} lies beyond the horizon", f"0 to {horizon}")
-        if flow.until is not None and flow.until < flow.from_:
-            self.problem((*key, "until"), f"until {flow.until} lies before from {flow.from_}", "from ≤ until")
-        if flow.months is not None and len(flow.months) > horizon:
-            found = f"{len(flow.months)} months in a horizon of {horizon}"
-            self.problem((*key, "months"), found, f"at most {horizon} amounts")
-        by = [
-            k
-            for k in ("once", "monthly", "daily", "amount", "growth")
-            if isinstance(getattr(flow, k), BySegment)
-        ]
-        if by:
-            self.problem((*key, by[0]), f"{by[0]} by segment", "one quantity; a flow has no segments")
-        return FlowPlan(
-            name,
-            f"{section}.{quoted(name)}",
-            self.keep(self.written(section, name, "once"), flow.once),
-            flow.at,
-            self.keep((*key, "monthly"), flow.monthly) or self.keep((*key, "daily"), flow.daily),
-            self.keep((*key, "days"), flow.days),
-            flow.daily is not None,
-            tuple(str(self.keep((*key, "months", i + 1), q)) for i, q in enumerate(flow.months or ())),
-            None if flow.per is None else self.reference((*key, "per"), flow.per),
-            self.keep((*key, "amount"), flow.amount),
-            flow.from_,
-            flow.until,
-            self.keep((*key, "growth"), flow.growth),
-            flow.category or ("development" if name == "development" else "other"),
-            flow.arm,
-        )
+from sim.config.resolver import Resolver
+from sim.config.schema import Config
+from sim.records.quantity import scalars
 
 
 def resolve(config: Config, tree: Mapping[str, Any], source: Source, path: Path) -> Plan:
@@ -220,7 +80,7 @@ def resolve(config: Config, tree: Mapping[str, Any], source: Source, path: Path)
         chains=config.sampling.chains,
         seed=config.sampling.seed,
         folder=source.folder,
-        notes=_notes(config, outcomes),
+        notes=notes(config, outcomes),
         resolved=resolved,
     )
 
@@ -349,48 +209,3 @@ def _correlations(found: Resolver) -> tuple[tuple[str, str, float], ...]:
         elif len(sides) == 2:
             result.append((sides[0], sides[1], pair.rho))
     return tuple(result)
-
-
-def _notes(config: Config, outcomes: Mapping[str, OutcomePlan]) -> tuple[Check, ...]:
-    """List every default that moves NPV, and what the money leaves out."""
-    programme, notes = config.programme, []
-    given = programme.model_fields_set
-    defaults = {
-        "horizon": f"horizon not given: {programme.horizon} months",
-        "discount_rate": "discount_rate not given: 10 % a year",
-        "timing": "timing not given: cash moves at the end of each month",
-    }
-    for key, message in defaults.items():
-        if key not in given:
-            notes.append(Check(f"default:programme.{key}", "note", message, f"set programme.{key}"))
-    money = [plan for plan in outcomes.values() if not plan.kpi]
-    if any(plan.rollout.ramp_path is None and plan.rollout.delay_path is None for plan in money):
-        message = "no ramp and no delay: the full effect is taken from month 1"
-        notes.append(Check("default:rollout", "note", message, "set rollout.ramp or rollout.delay"))
-    if any(plan.rollout.transfer_path is None for plan in money):
-        message = "no transfer: the rollout is taken to work exactly as well as the pilot"
-        remedy = "set rollout.transfer = { low = 0.7, high = 1.0 }"
-        notes.append(Check("default:rollout.transfer", "note", message, remedy))
-    if any(plan.rollout.half_life_path is None for plan in money):
-        message = "no fade: the effect is taken to last as long as the horizon"
-        notes.append(Check("default:rollout.fade", "note", message, "set rollout.fade"))
-    for name, plan in outcomes.items():
-        if plan.saves == "labour" and not plan.kpi and plan.realisation_path is None:
-            message = f"{name}: all of the saved labour is taken to become cash"
-            remedy = f"set outcomes.{name}.realisation = {{ low = 0.4, high = 0.8 }}"
-            notes.append(Check(f"realisation:{name}", "warn", message, remedy))
-        if plan.looks > 1:
-            message = f"{name}: the data were looked at {plan.looks} times: effects run too large"
-            notes.append(Check(f"looks:{name}", "warn", message, "confirm on data from after the stop"))
-    for name, volume in config.volumes.items():
-        mean = sum(volume.seasonality) / 12 if volume.seasonality else 1.0
-        if abs(mean - 1) > 1e-9:
-            message = (
-                f"{name}: the seasonal factors average {mean:.3f}, so the year's total changes by that factor"
-            )
-            notes.append(Check(f"seasonality:{name}", "note", message, "divide the factors by their mean"))
-    if config.costs and all(flow.once == Certain(0.0) for flow in config.costs.values()):
-        message = "all costs are zero: ROI and IRR are undefined and payback is immediate"
-        notes.append(Check("no-costs", "warn", message, "list what the investment costs"))
-    notes.append(Check("scope", "note", "money is before tax; the pilot's own cost is sunk and stays out"))
-    return tuple(notes)
