@@ -263,9 +263,9 @@ class _progress:  # noqa: N801  # reads as a verb where it is used
         if not self.shown:
             return None
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        columns = (TextColumn("fit {task.description}"), BarColumn(), TimeElapsedColumn())
+        columns = (SpinnerColumn(), TextColumn("fit {task.description}"), BarColumn(), TimeElapsedColumn())
         self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self.bar.start()
         return self.update

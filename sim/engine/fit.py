@@ -1,14 +1,15 @@
-"""Fits every outcome that has data, or takes its stored fit."""
+"""Fits every outcome that has data, or takes its stored fit; outcomes are fitted side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from sim.engine.prepare import Prepared
-from sim.inference.fit import Sampler, fit
+from sim.inference.fit import Sampler, fit, is_stored
 from sim.records.fit import Fit
-from sim.registry import source
+from sim.registry import models, source
 from sim.simulation.draws import child
 
 type Progress = Callable[[str, float], None]
@@ -19,6 +20,9 @@ def fit_all(
     prepared: Prepared, store: Path, *, refit: bool = False, progress: Progress | None = None
 ) -> Mapping[str, Fit]:
     """Return a fit of every outcome with data.
+
+    Compiling a model takes longer than sampling it and keeps one core busy, so that several outcomes
+    are fitted in processes of their own. Their seeds belong to the outcomes: the draws are the same.
 
     Parameters
     ----------
@@ -31,23 +35,43 @@ def fit_all(
     """
     plan = prepared.plan
     sampler = Sampler(draws=plan.draws, tune=plan.tune, chains=plan.chains)
-    fits: dict[str, Fit] = {}
-    for name, summary in prepared.summaries.items():
-        outcome = plan.outcomes[name]
-        fits[name] = fit(
-            outcome.model,
-            summary,
-            outcome.priors,
-            sampler,
+    jobs: dict[str, dict[str, Any]] = {
+        name: {
+            "summary": summary,
+            "priors": plan.outcomes[name].priors,
+            "sampler": sampler,
             # Outcomes are independent in the posterior only if their chains are.
-            seed=int(child(plan.seed, outcome.path).integers(2**31)),
-            source=source(outcome.model.name),
-            store=store,
-            refit=refit,
-            progress=None if progress is None else _named(progress, name),
-        )
-    return fits
+            "seed": int(child(plan.seed, plan.outcomes[name].path).integers(2**31)),
+            "source": source(plan.outcomes[name].model.name),
+            "store": store,
+        }
+        for name, summary in prepared.summaries.items()
+    }
+    kinds = {name: plan.outcomes[name].model.name for name in jobs}
+    new = [name for name in jobs if refit or not is_stored(models()[kinds[name]], **jobs[name])]
+    tell = progress or (lambda _name, _share: None)
+    if len(new) < 2:
+        return {name: _fit(kinds[name], jobs[name], refit, _of(tell, name)) for name in jobs}
+    from joblib import Parallel, delayed
+
+    for name in new:
+        tell(name, 0.0)
+    done = Parallel(n_jobs=-1, return_as="generator")(
+        delayed(_fit)(kinds[name], jobs[name], refit) for name in new
+    )
+    fits = {}
+    for name, fitted in zip(new, done, strict=True):
+        tell(name, 1.0)
+        fits[name] = fitted
+    return {name: fits[name] if name in fits else _fit(kinds[name], jobs[name], False) for name in jobs}
 
 
-def _named(progress: Progress, name: str) -> Callable[[float], None]:
+def _fit(
+    kind: str, job: Mapping[str, Any], refit: bool, progress: Callable[[float], None] | None = None
+) -> Fit:
+    """Fit one outcome, in whichever process; the model is found by name, since it is not data."""
+    return fit(models()[kind], refit=refit, progress=progress, **job)
+
+
+def _of(progress: Progress, name: str) -> Callable[[float], None]:
     return lambda share: progress(name, share)

@@ -91,7 +91,7 @@ def fit(
         When sampling was stopped; nothing is stored then.
     """
     tell = progress or (lambda _share: None)
-    key = shelf.key_of(model.name, summary, source, priors, {**asdict(sampler), "seed": seed})
+    key = _key(model, summary, priors, sampler, seed, source)
     notes: tuple[Check, ...] = ()
     if not refit:
         try:
@@ -131,6 +131,26 @@ def fit(
         lambda path: whole.to_netcdf(path, engine="h5netcdf"),
         replace=refit or bool(notes),
     )
+
+
+def is_stored(
+    model: OutcomeModel,
+    summary: PilotSummary,
+    priors: Priors,
+    sampler: Sampler,
+    *,
+    seed: int,
+    source: bytes,
+    store: Path,
+) -> bool:
+    """Tell whether `fit` would find a stored fit; takes the same arguments."""
+    return (store / _key(model, summary, priors, sampler, seed, source)).is_dir()
+
+
+def _key(
+    model: OutcomeModel, summary: PilotSummary, priors: Priors, sampler: Sampler, seed: int, source: bytes
+) -> str:
+    return shelf.key_of(model.name, summary, source, priors, {**asdict(sampler), "seed": seed})
 
 
 def _compile(model: OutcomeModel, summary: PilotSummary, priors: Priors, source: bytes) -> Any:
