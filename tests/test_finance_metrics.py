@@ -221,3 +221,15 @@ def test_an_uncertain_discount_rate_is_used_row_by_row():
         alone = blocks(benefit[row], cost[row], float(rate))[1]
         for name in ("npv", "mirr", "roi_discounted", "irr"):
             assert both[name][row] == pytest.approx(alone[name]["mean"], rel=1e-12)
+
+
+def test_a_rate_of_what_never_costs_ranks_above_all_others() -> None:
+    benefit = np.array([[0.0, 5.0, 5.0], [0.0, 5.0, 5.0], [0.0, 60.0, 60.0]])
+    cost = np.array([[0.0, 0.0, 0.0], [0.0, 1.0, 1.0], [100.0, 0.0, 0.0]])
+    samples, metrics, _, _ = measure(
+        benefit, cost, factors(0.1, 2), discount_rate=0.1, payback_within=None, hurdle=0.0
+    )
+    assert np.isposinf(samples["irr"][:2]).all()
+    assert metrics["irr"]["median"] is None
+    assert np.isfinite(samples["irr"][2])
+    assert metrics["irr"]["undefined"] == pytest.approx(2 / 3)

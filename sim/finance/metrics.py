@@ -187,7 +187,7 @@ def measure(
     -------
     samples : dict of str to (sample,) array
         By metric name. NaN for no value, +inf for a payback beyond the horizon, −1 for the IRR of
-        a sample in which money goes out and none comes in.
+        a sample in which money goes out and none comes in, and +inf for one in which none goes out.
     metrics, probability, risk : dict
         The blocks of ``summary.json``.
     """
@@ -247,14 +247,18 @@ def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:
 
 
 def _rates(net: FloatArray, timing: Timing) -> tuple[Mapping[str, FloatArray], BoolArray]:
-    """IRR per sample, −1 where nothing comes in; and which samples have no rate of their own."""
+    """IRR per sample, −1 where nothing comes in, +inf where nothing goes out; and which have no rate."""
     found = irr(net, timing)
     first = net[np.arange(net.shape[0]), np.argmax(net != 0, axis=1)]
     # Money in first and out later is borrowing: its rate is a price paid, not a return.
     defined = (found.status == Status.UNIQUE) & (first < 0)
 
+    # What pays without ever costing beats every rate; as the lowest rank it would read as a loss.
+    pure_gain = (net >= 0).all(axis=1) & (net > 0).any(axis=1)
+
     def ranked(rate: FloatArray) -> FloatArray:
-        return np.where(defined, rate, np.where(found.total_loss, -1.0, np.nan))
+        ends = np.select([found.total_loss, pure_gain], [-1.0, np.inf], np.nan)
+        return np.where(defined, rate, ends)
 
     return {"irr": ranked(found.annual), "irr_monthly": ranked(found.monthly)}, ~defined
 
