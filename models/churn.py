@@ -115,7 +115,9 @@ class Churn:
         events = d.sum(axis=2)
         rough = mean_log + np.log((events + 0.5) / (expected + 0.5))
         effect = _predictor.EFFECT_PRIOR if priors.effect is None else priors.effect.log_ratio
-        arrays = _predictor.coordinates(rough, 1 / (events + 0.5), expected, float(logit(pooled)), effect)
+        # A leaver tells little about a hazard at which nearly everyone leaves.
+        told = (d * by_tenure**2 * np.exp(-by_tenure) / np.expm1(-by_tenure) ** 2).sum(axis=2)
+        arrays = _predictor.coordinates(rough, 1 / (told + 0.5), expected, float(logit(pooled)), effect)
         seen = r.sum(axis=0)
         whole = seen.sum(axis=1, keepdims=True)
         sds = (_predictor.BASE_SD, K_SD, LOG_C_SD)

@@ -113,6 +113,8 @@ def test_any_coordinates_sample_the_stated_prior() -> None:
             squares = np.square(draws - mean)
             assert abs(squares.mean() - sd**2) < 4 * mcse(squares)
     np.testing.assert_allclose(level[:, 1] - level[:, 0], effect, atol=1e-9)
+    # Anchored in the middle of the arms, not on the control: base and effect are independent.
+    assert abs(np.mean((base + 2) * effect)) < 4 * mcse((base + 2) * effect)
 
 
 def test_rossi_hazard_ratio_is_that_of_cox_shrunk_by_the_prior() -> None:
