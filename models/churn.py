@@ -62,7 +62,7 @@ class Churn:
         customers: FloatArray = statistics["churned"].sum(axis=2) + statistics["alive"].sum(axis=2)
         return customers
 
-    def check(self, summary: PilotSummary) -> tuple[Check, ...]:
+    def check(self, summary: PilotSummary, *, stock: bool) -> tuple[Check, ...]:
         """Warn of arms in which hardly anyone left, and of a stock that the pilot did not see."""
         statistics = summary.statistics
         found = []
@@ -85,14 +85,14 @@ class Churn:
         tenures = np.flatnonzero(alive)
         longest = float(tenures.max(initial=0)) * float(statistics["period_months"].max())
         joiners_only = tenures.size <= 1 and not (np.diff(at_risk) > 0).any()
-        if joiners_only or (summary.months is not None and longest <= summary.months + 1):
+        if stock and (joiners_only or (summary.months is not None and longest <= summary.months + 1)):
             found.append(
                 Check(
                     "tenure-mix",
                     "warn",
                     f"the pilot followed joiners only (none for more than {longest:.3g} months), "
-                    "so the tenure of a stock is assumed to be theirs",
-                    "if `volume` has a stock, include its customers with their `entry` into observation",
+                    "so the tenure of the stock is assumed to be theirs",
+                    "include customers of the stock with their `entry` into observation",
                 )
             )
         return tuple(found)

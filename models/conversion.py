@@ -105,7 +105,7 @@ class Conversion:
         """Trials per (arm, segment)."""
         return statistics["trials"]
 
-    def check(self, summary: PilotSummary) -> tuple[Check, ...]:
+    def check(self, summary: PilotSummary, *, stock: bool) -> tuple[Check, ...]:
         """Warn of arms with too few successes or failures to say much."""
         trials, successes = (summary.statistics[name].sum(axis=1) for name in ("trials", "successes"))
         found = []

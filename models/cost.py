@@ -97,7 +97,7 @@ class Cost:
         """Amounts per (arm, segment)."""
         return statistics["n"]
 
-    def check(self, summary: PilotSummary) -> tuple[Check, ...]:
+    def check(self, summary: PilotSummary, *, stock: bool) -> tuple[Check, ...]:
         """Warn of cells that are too small, without spread, or all zero, and of an assumed family."""
         statistics = summary.statistics
         n = statistics["n"]

@@ -199,8 +199,11 @@ class OutcomeModel(Protocol):
         """Observed units per (arm, segment)."""
         ...
 
-    def check(self, summary: PilotSummary) -> tuple[Check, ...]:
-        """Return findings on the statistics that need no fit (an empty arm, no events, short follow-up)."""
+    def check(self, summary: PilotSummary, *, stock: bool) -> tuple[Check, ...]:
+        """Return findings on the statistics that need no fit (an empty arm, no events, short follow-up).
+
+        `stock` tells whether the outcome acts on customers who are there already.
+        """
         ...
 
     def data(self, summary: PilotSummary, priors: Priors) -> dict[str, FloatArray]:

@@ -203,7 +203,8 @@ def test_replayed_pilots_leave_as_the_hazard_says() -> None:
 
 def test_findings() -> None:
     quiet = summary(CHURN, tenures([[500, 499, 498], [500, 400, 300]]))
-    assert [c.name for c in CHURN.check(quiet)] == ["few-events", "tenure-mix"]
+    assert [c.name for c in CHURN.check(quiet, stock=True)] == ["few-events", "tenure-mix"]
+    assert [c.name for c in CHURN.check(quiet, stock=False)] == ["few-events"]
     spread = tenures([[500, 400, 300, 250], [500, 400, 300, 250]])
     spread["alive"][..., 1] = 50
-    assert CHURN.check(summary(CHURN, spread)) == ()
+    assert CHURN.check(summary(CHURN, spread), stock=True) == ()

@@ -83,7 +83,7 @@ def prepare(path: Path, sets: Sequence[str] = (), *, seed: int | None = None) ->
     for name, outcome in plan.outcomes.items():
         if outcome.data is not None:
             with problems.gather():
-                summaries[name], found = _read(outcome, data)
+                summaries[name], found = _read(outcome, data, stock=_has_stock(plan, outcome))
                 checks += found
     tables = _tables(plan, problems, data)
     if problems:
@@ -100,7 +100,13 @@ def prepare(path: Path, sets: Sequence[str] = (), *, seed: int | None = None) ->
     return Prepared(plan, source, summaries, segments, tables, data, tuple(checks))
 
 
-def _read(outcome: OutcomePlan, data: dict[str, str]) -> tuple[PilotSummary, list[Check]]:
+def _has_stock(plan: Plan, outcome: OutcomePlan) -> bool:
+    if outcome.volume is None or outcome.volume.kind != "volume":
+        return False
+    return plan.volumes[outcome.volume.name].stock_path is not None
+
+
+def _read(outcome: OutcomePlan, data: dict[str, str], *, stock: bool) -> tuple[PilotSummary, list[Check]]:
     from sim.pilot.checks import sample_ratio
     from sim.pilot.source import fingerprint
     from sim.pilot.summary import read
@@ -112,7 +118,7 @@ def _read(outcome: OutcomePlan, data: dict[str, str]) -> tuple[PilotSummary, lis
         digests = fingerprint(reading.file)
         whole = "".join(digests[file] for file in sorted(digests))
         data[reading.shown] = whole if len(digests) == 1 else hashlib.sha256(whole.encode()).hexdigest()
-    checks = [*pilot.checks, *outcome.model.check(pilot.summary)]
+    checks = [*pilot.checks, *outcome.model.check(pilot.summary, stock=stock)]
     if pilot.summary.has_control and len(pilot.summary.arms) > 1 and outcome.after is None:
         acknowledged = "sample-ratio" in outcome.acknowledge
         checks.append(sample_ratio(pilot.summary, outcome.split, acknowledged))
