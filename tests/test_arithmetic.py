@@ -12,7 +12,6 @@ import pytest
 from sim.engine.prepare import prepare
 from sim.engine.summary import summarise
 from sim.engine.world import Strategy, World
-from sim.simulation.draws import draw
 
 getcontext().prec = 40
 HEAD = '[programme]\ncurrency = "EUR"\nhorizon = {horizon}\ndiscount_rate = {rate}\ntiming = "{timing}"\n'
@@ -25,8 +24,7 @@ def simulated(
     path.write_text(HEAD.format(horizon=horizon, rate=rate, timing=timing) + body, encoding="utf-8")
     prepared = prepare(path)
     plan = prepared.plan
-    drawn = draw(plan.quantities, plan.samples, seed=plan.seed, correlations=plan.correlations)
-    world = World(prepared, {}, drawn)
+    world = World(prepared, {}, prepared.drawn)
     summary, strategies = summarise(world, plan, prepared.checks, trusted=True)
     return summary, strategies[plan.strategies[0]][0]
 

@@ -268,3 +268,17 @@ def test_lines_of_keys(items: dict[str, int], blank: int) -> None:
     for name, line in where.items():
         assert found["costs", name] == line
         assert found["costs", name, "once", 2] == line + 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SHORTEST + "[rollout]\ndelay = { by = { DE = 1 } }\n",
+        SHORTEST + "[rollout.ramp]\nmonths = { by = { DE = 1 } }\n",
+        SHORTEST.replace("75_000", "{ by = { DE = 1 } }"),
+        SHORTEST.replace('"EUR"', '"EUR"\ndiscount_rate = { by = { DE = 0.1 } }'),
+        SHORTEST.replace("40_000", "{ monthly = 3, growth = { by = { DE = 0.1 } } }"),
+    ],
+)
+def test_what_has_no_segments_is_not_given_by_segment(tmp_path: Path, text: str) -> None:
+    assert any("by segment" in problem.found for problem in problems_of(tmp_path, text))

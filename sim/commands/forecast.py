@@ -25,7 +25,6 @@ from sim.records.fit import Fit
 from sim.records.quantity import quoted
 from sim.report.write import file_name, is_whole, publish
 from sim.simulation.cashflow import Kind
-from sim.simulation.draws import draw
 
 if TYPE_CHECKING:
     import pyarrow
@@ -165,13 +164,6 @@ def run(
             )
         )
     _writable(out)
-    drawn = draw(
-        plan.quantities,
-        plan.samples,
-        seed=plan.seed,
-        correlations=plan.correlations,
-        tables=prepared.tables,
-    )
     store = Path(os.environ.get("SIM_FITS") or out / ".fits")
     started = time.perf_counter()
     fits = fit_all(prepared, store, refit=refit, progress=progress)
@@ -179,7 +171,7 @@ def run(
     checks = [*prepared.checks, *_fit_checks(fits)]
     trusted = all(check.status != "fail" for check in checks)
     show = trusted or allow_untrusted
-    world = World(prepared, {name: fit.draws for name, fit in fits.items()}, drawn) if show else None
+    world = World(prepared, {name: fit.draws for name, fit in fits.items()}, prepared.drawn) if show else None
     summary, strategies = summarise(world, plan, checks, trusted=trusted)
 
     def build(folder: Path) -> dict[str, Any]:

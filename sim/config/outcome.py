@@ -54,9 +54,9 @@ def resolve_outcome(found: Resolver, name: str, volumes: dict[str, VolumePlan]) 
     levels = {
         side: _level(found, (*key, side), getattr(outcome, side), model) for side in ("control", "treated")
     }
-    control_path = found.keep((*key, "control"), levels["control"])
-    treated_path = found.keep((*key, "treated"), levels["treated"])
-    effect_path = found.keep((*key, "effect"), outcome.effect)
+    control_path = found.keep((*key, "control"), levels["control"], by=True)
+    treated_path = found.keep((*key, "treated"), levels["treated"], by=True)
+    effect_path = found.keep((*key, "effect"), outcome.effect, by=True)
     data = data_of(found, name, outcome, settings, control_path, treated_path, effect_path)
     value_paths, factor, price_path = _value(found, key, outcome)
     if outcome.unit is not None and model.units and outcome.unit not in model.units:
@@ -90,7 +90,7 @@ def resolve_outcome(found: Resolver, name: str, volumes: dict[str, VolumePlan]) 
         value_paths=value_paths,
         value_factor=factor,
         price_path=price_path,
-        realisation_path=found.keep((*key, "realisation"), outcome.realisation),
+        realisation_path=found.keep((*key, "realisation"), outcome.realisation, by=True),
         rollout=_rollout(found, key, outcome),
         after=outcome.after,
         saves=saves,
@@ -156,7 +156,7 @@ def _value(found: Resolver, key: Key, outcome: Outcome) -> tuple[tuple[str, ...]
         where = (*place, part) if part else place
         limits = SHARE if part in _FRACTIONS else NON_NEGATIVE
         try:
-            paths[part] = str(found.keep(where, parse(given, limits)))
+            paths[part] = str(found.keep(where, parse(given, limits), by=True))
         except PydanticCustomError as error:
             context = dict(error.context or {})
             found.problem((*where, *context["path"]), context["found"], context["allowed"], context["remedy"])

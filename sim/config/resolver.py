@@ -31,10 +31,15 @@ class Resolver:
             told.found, allowed=told.allowed, remedy=told.remedy, file=told.file, line=told.line, key=told.key
         )
 
-    def keep(self, key: Key, quantity: Quantity | None) -> str | None:
-        """Register a quantity under its path as the user wrote it; None stays None."""
+    def keep(self, key: Key, quantity: Quantity | None, *, by: bool = False) -> str | None:
+        """Register a quantity under its path as the user wrote it; None stays None.
+
+        `by` tells whether it may be given by segment.
+        """
         if quantity is None:
             return None
+        if isinstance(quantity, BySegment) and not by:
+            self.problem(key, f"{key[-1]} by segment", "one quantity for all segments")
         path = ".".join(quoted(str(part)) for part in key)
         self.quantities[path] = quantity
         for _, scalar in scalars(path, quantity):
@@ -97,14 +102,15 @@ class Resolver:
         monthly_key = self.written(*text, "monthly")
         return VolumePlan(
             name,
-            self.keep(monthly_key, volume.monthly) or self.keep((*key, "daily"), volume.daily),
+            self.keep(monthly_key, volume.monthly, by=True)
+            or self.keep((*key, "daily"), volume.daily, by=True),
             self.keep((*key, "days"), volume.days),
             volume.daily is not None,
-            self.keep((*key, "stock"), volume.stock),
+            self.keep((*key, "stock"), volume.stock, by=True),
             self.keep((*key, "growth"), volume.growth),
             volume.seasonality or (),
             volume.of,
-            self.keep((*key, "share"), volume.share),
+            self.keep((*key, "share"), volume.share, by=True),
         )
 
     def _same_segments(self, volume: Volume) -> bool:
@@ -126,13 +132,6 @@ class Resolver:
         if flow.months is not None and len(flow.months) > horizon:
             found = f"{len(flow.months)} months in a horizon of {horizon}"
             self.problem((*key, "months"), found, f"at most {horizon} amounts")
-        by = [
-            k
-            for k in ("once", "monthly", "daily", "amount", "growth")
-            if isinstance(getattr(flow, k), BySegment)
-        ]
-        if by:
-            self.problem((*key, by[0]), f"{by[0]} by segment", "one quantity; a flow has no segments")
         return FlowPlan(
             name,
             f"{section}.{quoted(name)}",

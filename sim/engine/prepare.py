@@ -18,6 +18,7 @@ from sim.records.arrays import FloatArray
 from sim.records.check import Check
 from sim.records.quantity import BySegment, Samples, scalars
 from sim.records.summary import ALL, PilotSummary
+from sim.simulation.draws import Drawn, draw
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ class Prepared:
         Sufficient statistics of each fitted outcome.
     segments : mapping of str to tuple of str
         Segments of every outcome, fitted or not.
-    tables : mapping of (file, column) to array
-        What `{ samples = …, column = … }` quantities name.
+    drawn : Drawn
+        Joint draws of everything that the config states.
     data : mapping of str to str
         sha256 of every data file, by the name in the config.
     checks : tuple of Check
@@ -45,7 +46,7 @@ class Prepared:
     source: Source
     summaries: Mapping[str, PilotSummary]
     segments: Mapping[str, tuple[str, ...]]
-    tables: Mapping[tuple[str, str], FloatArray]
+    drawn: Drawn
     data: Mapping[str, str]
     checks: tuple[Check, ...]
 
@@ -86,6 +87,15 @@ def prepare(path: Path, sets: Sequence[str] = (), *, seed: int | None = None) ->
                 summaries[name], found = _read(outcome, data, stock=_has_stock(plan, outcome))
                 checks += found
     tables = _tables(plan, problems, data)
+    if not problems:
+        with problems.gather():
+            drawn = draw(
+                plan.quantities,
+                plan.samples,
+                seed=plan.seed,
+                correlations=plan.correlations,
+                tables=tables,
+            )
     if problems:
         raise ProblemsError(*(source.located(problem) for problem in problems.found))
     segments = {
@@ -97,7 +107,7 @@ def prepare(path: Path, sets: Sequence[str] = (), *, seed: int | None = None) ->
     if not summaries and plan.outcomes:
         message = "no pilot data: everything rests on the levels that the config states"
         checks.append(Check("prior-only", "warn", message, "run a pilot and name its table in `data`"))
-    return Prepared(plan, source, summaries, segments, tables, data, tuple(checks))
+    return Prepared(plan, source, summaries, segments, drawn, data, tuple(checks))
 
 
 def _has_stock(plan: Plan, outcome: OutcomePlan) -> bool:
