@@ -13,6 +13,7 @@ from sim.config.plan import FlowPlan, Plan
 from sim.engine import evidence
 from sim.engine.headline import headline
 from sim.engine.world import OutcomeState, Strategy, World
+from sim.errors import Problem, ProblemsError
 from sim.finance.metrics import measure, without_values
 from sim.records.arrays import FloatArray
 from sim.records.check import Check
@@ -91,6 +92,13 @@ def _flows(items: Mapping[str, FlowPlan], ledger: Mapping[str, FloatArray], fact
 def _strategy(world: World, strategy: Strategy) -> tuple[Block, dict[str, FloatArray]]:
     """Return the block of one strategy, and its metrics per sample."""
     plan = world.plan
+    with np.errstate(over="ignore"):
+        finite = (
+            np.isfinite(np.square(strategy.benefit)).all() and np.isfinite(np.square(strategy.cost)).all()
+        )
+    if not finite:
+        remedy = "look for a slip in volumes, values and costs"
+        raise ProblemsError(Problem("the amounts are too large to be added up", "below 1e150", remedy))
     states = strategy.outcomes.values()
     revenues = [state.revenue for state in states if state.revenue is not None]
     acquired = [
