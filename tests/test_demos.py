@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -146,3 +148,21 @@ def test_the_library_call(out: Path, sim: Sim) -> None:
     assert set(posterior["posterior"]["level"].dims) == {"chain", "draw", "arm", "segment"}
     with pytest.raises(library.ProblemsError):
         library.forecast(ROOT / "none.toml", out=out)
+
+
+def test_the_readmes_library_example_runs(out: Path, sim: Sim, tmp_path: Path) -> None:
+    run(sim, out, "email-campaign")
+    block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert block is not None
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    environment = {**os.environ, "SIM_FITS": str(out / ".fits")}
+    done = subprocess.run(
+        [sys.executable, "-c", block[1]],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "NPV" in done.stdout
