@@ -280,6 +280,10 @@ class _progress:  # noqa: N801  # reads as a verb where it is used
             self.bar.stop()
 
 
+_stopped: list[int] = []
+"""Exit codes of the signals that came."""
+
+
 def _stop(number: int, _frame: object) -> NoReturn:
     """Stop on Ctrl-C and SIGTERM, also where the exception is lost.
 
@@ -288,6 +292,7 @@ def _stop(number: int, _frame: object) -> NoReturn:
     one rename, and the next run clears what a killed one left.
     """
     code = INTERRUPTED if number == signal.SIGINT else TERMINATED
+    _stopped.append(code)
     last = threading.Timer(GRACE_SECONDS, os._exit, (code,))
     last.daemon = True
     last.start()
@@ -308,24 +313,33 @@ def main() -> None:
     logging.basicConfig(stream=sys.stderr, level=os.environ.get("SIM_LOG", "WARNING").upper())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
+    problems: tuple[Problem, ...]
     try:
-        # Typer turns a KeyboardInterrupt into a returned exit code of its own.
-        if app(standalone_mode=False) == INTERRUPTED:
-            raise KeyboardInterrupt
-    except ProblemsError as error:
-        problems = error.problems
-    except typer.TyperException as error:
-        problems = (
-            Problem(error.format_message(), remedy=f"sim {answer.command} --help".replace("  ", " ")),
-        )
-    except (KeyboardInterrupt, InterruptedFitError, typer.Abort):
-        answer.code, answer.sentence = INTERRUPTED, "interrupted; nothing was written"
-        answer.show = lambda: print(answer.sentence, file=sys.stderr)  # noqa: T201
-        answer.tell(as_json=as_json)
+        left = app(standalone_mode=False)
+    except BaseException as error:
+        # What a signal raised may have become another error on its way up; the signal counts.
+        if _stopped or isinstance(error, KeyboardInterrupt | InterruptedFitError | typer.Abort):
+            _tell_interrupted(answer, as_json=as_json)
+        elif isinstance(error, ProblemsError):
+            problems = error.problems
+        elif isinstance(error, typer.TyperException):
+            remedy = f"sim {answer.command} --help".replace("  ", " ")
+            problems = (Problem(error.format_message(), remedy=remedy),)
+        else:
+            raise
     else:
+        if _stopped or left == INTERRUPTED:  # Typer turns a KeyboardInterrupt into a returned code
+            _tell_interrupted(answer, as_json=as_json)
         raise SystemExit(DONE)
     answer.code = USAGE
     answer.sentence = f"{len(problems)} thing{'s' if len(problems) > 1 else ''} to mend; nothing was written"
     answer.problems = [problem.as_dict() for problem in problems]
     answer.show = lambda: print(*map(str, problems), sep="\n", file=sys.stderr)  # noqa: T201
+    answer.tell(as_json=as_json)
+
+
+def _tell_interrupted(answer: Answer, *, as_json: bool) -> NoReturn:
+    answer.code = _stopped[0] if _stopped else INTERRUPTED
+    answer.sentence = "interrupted; no half result was written"
+    answer.show = lambda: print(answer.sentence, file=sys.stderr)  # noqa: T201
     answer.tell(as_json=as_json)
