@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -187,7 +187,7 @@ def run(
                 world.factors,
             )
         posteriors(folder, fits)
-        manifest = _manifest(prepared, fits, checks, seconds)
+        manifest = _manifest(prepared, fits, summary["checks"], seconds)
         draw_pages(folder, manifest)
         return manifest
 
@@ -263,7 +263,10 @@ def _streams(strategy: Strategy) -> dict[str, tuple[Kind, FloatArray]]:
 
 
 def _manifest(
-    prepared: Prepared, fits: Mapping[str, Fit], checks: Sequence[Check], seconds: Mapping[str, float]
+    prepared: Prepared,
+    fits: Mapping[str, Fit],
+    checks: Sequence[Mapping[str, Any]],
+    seconds: Mapping[str, float],
 ) -> dict[str, Any]:
     plan = prepared.plan
     libraries = ("sim", "numpy", "scipy", "pymc", "pytensor", "nutpie", "arviz", "ibis-framework", "duckdb")
@@ -282,6 +285,6 @@ def _manifest(
             name: {"arms": summary.arms, "segments": summary.segments, "months": summary.months}
             for name, summary in prepared.summaries.items()
         },
-        "checks": [asdict(check) for check in checks],
+        "checks": list(checks),
         "timings": dict(seconds),
     }

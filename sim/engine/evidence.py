@@ -8,6 +8,9 @@ import numpy as np
 
 from sim.engine.world import Strategy, World
 from sim.records.arrays import Draws, FloatArray
+from sim.records.check import Check
+from sim.report.words import money as money_words
+from sim.simulation.draws import child
 
 _STATED = (".control", ".treated", ".effect")
 
@@ -63,6 +66,42 @@ def sources(world: World, strategy: Strategy) -> dict[str, float | None]:
     return {kind: value / total if total > 0 else None for kind, value in variances.items()}
 
 
+def independence(world: World, strategy: Strategy, rho: float = 0.5) -> Check | None:
+    """Say that outcomes are taken as independent, and what NPV's spread would be if they were not.
+
+    Whole posterior rows of each outcome are reordered so that the pooled effects have a rank
+    correlation of `rho` (a common factor behind a Gaussian copula), and the strategy is simulated
+    again. None with fewer than two fitted outcomes that make money.
+    """
+    money = [name for name, s in strategy.outcomes.items() if name in world.fits and s.cash is not None]
+    if len(money) < 2:
+        return None
+    rng = child(world.plan.seed, "evidence.independence")
+    share = 2 * np.sin(np.pi * rho / 6)
+    common = rng.standard_normal(world.n)
+    fits = dict(world.fits)
+    for name in money:
+        state = strategy.outcomes[name]
+        gain = ((state.treated.level - state.control.level) * state.weights).sum(axis=1)
+        scores = np.sqrt(share) * common + np.sqrt(1 - share) * rng.standard_normal(world.n)
+        better = gain if state.plan.better == "higher" else -gain
+        rows = np.argsort(better)[np.argsort(np.argsort(scores))]
+        fits[name] = {key: values[rows] for key, values in world.fits[name].items()}
+    joint = World(world.prepared, fits, world.drawn).strategy(strategy.name)
+    alone, together = (money_words(float(_npv(s).std()), None) for s in (strategy, joint))
+    currency = world.plan.currency
+    message = (
+        f"outcomes are fitted separately and taken as independent: NPV has a standard deviation of {alone} "
+        f"{currency}; it would be {together} {currency} if their effects had a rank correlation of {rho:g}"
+    )
+    return Check("independence", "note", message)
+
+
+def _npv(strategy: Strategy) -> FloatArray:
+    value: FloatArray = ((strategy.benefit - strategy.cost) * strategy.factors).sum(axis=1)
+    return value
+
+
 def _is_stated(path: str) -> bool:
     head = path.split(".by.", maxsplit=1)[0]
     return head.startswith("outcomes.") and head.endswith(_STATED)
@@ -77,8 +116,7 @@ def _variance(world: World, strategy: str, *, fits: bool, free: set[str]) -> flo
     }
     held = world.fits if fits else {name: _at_mean(draws) for name, draws in world.fits.items()}
     frozen = World(world.prepared, held, world.drawn.replaced(columns)).strategy(strategy)
-    npv: FloatArray = ((frozen.benefit - frozen.cost) * frozen.factors).sum(axis=1)
-    return float(npv.var())
+    return float(_npv(frozen).var())
 
 
 def _at_mean(draws: Draws) -> Mapping[str, FloatArray]:

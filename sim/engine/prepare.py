@@ -132,6 +132,16 @@ def _read(outcome: OutcomePlan, data: dict[str, str], *, stock: bool) -> tuple[P
     if pilot.summary.has_control and len(pilot.summary.arms) > 1 and outcome.after is None:
         acknowledged = "sample-ratio" in outcome.acknowledge
         checks.append(sample_ratio(pilot.summary, outcome.split, acknowledged))
+    if not outcome.kpi and pilot.summary.months is None:
+        message = "the table does not say how long the pilot ran, so how much lies beyond it is unknown"
+        checks.append(
+            Check("pilot-length", "note", message, "name the column that tells the time as `period`")
+        )
+    if not outcome.kpi and len(pilot.summary.segments) == 1 and outcome.rollout.transfer_path is None:
+        message = "no segments: the interval holds for units like the pilot's, and others vary more"
+        checks.append(
+            Check("one-segment", "note", message, "name a `segment` column, or set rollout.transfer")
+        )
     return pilot.summary, [
         Check(f"{check.name}:{outcome.name}", check.status, check.message, check.remedy) for check in checks
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -173,6 +173,10 @@ def summarise(
         strategy = world.strategy(name)
         blocks[name], samples = _strategy(world, strategy)
         simulated[name] = (strategy, samples)
+        told = evidence.independence(world, strategy)
+        if told is not None:
+            suffix = f":{name}" if len(plan.strategies) > 1 else ""
+            checks = [*checks, replace(told, name=told.name + suffix)]
     best = max(blocks, key=lambda name: blocks[name]["metrics"]["npv"]["mean"]) if world else None
     top = blocks[best if best is not None else plan.strategies[0]]
     summary = {
