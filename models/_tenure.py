@@ -7,6 +7,7 @@ who is still there was at risk in the periods completed. Index j of the tenure a
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,29 +34,71 @@ def _months(options: Mapping[str, Any], shape: tuple[int, int]) -> FloatArray:
 
 def _aggregate_dates(table: Table, by: Sequence[str], options: Mapping[str, Any]) -> Table:
     as_of, days = options.get("as_of"), DAYS[unit(options)]
-    left, last = table.end.notnull(), table.end
-    if as_of is not None:
-        table = table.filter(table.start <= as_of)
-        left = table.end.notnull() & (table.end <= as_of)
-        last = left.ifelse(table.end, as_of)
-    entered = 0
-    for role in ("entry", "treated_from"):
-        if role in table.columns:
-            # The period in which observation begins is only partly seen, so risk starts with the next.
-            begun = (table[role].delta(table.start, unit="day").fill_null(0) / days).ceil().cast("int64")
-            entered = (begun > entered).ifelse(begun, entered)
-    grouped = table.mutate(
-        entered=entered,
-        completed=(last.delta(table.start, unit="day") / days).floor().cast("int64"),
-        left=left.cast("int64"),
-    ).group_by([*by, "entered", "completed", "left"])
-    return grouped.agg(customers=table.start.count())
+    roles = [role for role in ("entry", "treated_from") if role in table.columns]
+    if "phase" in by:
+        # A pilot that is compared before and after its launch: both parts of each customer's time.
+        launch = options["launch"]
+        eve = launch - dt.timedelta(days=1)
+        earlier, later = table.start < launch, table.end.isnull() | (table.end >= launch)
+        if "entry" in roles:
+            earlier &= table.entry.isnull() | (table.entry < launch)
+        # Nobody is under treatment yet, so the day of treatment delays nothing.
+        own = [role for role in roles if role == "entry"]
+        before = _followed(table.filter(earlier), eve if as_of is None else min(as_of, eve), days, own)
+        after = _followed(table.filter(later), as_of, days, roles, launch)
+        named = [name for name in by if name != "phase"] + ["entered", "completed", "left"]
+        parts = [part.select(*named).mutate(phase=phase) for phase, part in enumerate((before, after))]
+        followed = parts[0].union(parts[1])
+    else:
+        followed = _followed(table, as_of, days, roles)
+    return followed.group_by([*by, "entered", "completed", "left"]).agg(customers=followed.left.count())
+
+
+def _followed(
+    table: Table, last: dt.date | None, days: float, roles: Sequence[str], first: dt.date | None = None
+) -> Table:
+    """Add the whole periods over which each customer was followed, and whether he left in the next one.
+
+    Only periods that were observed from end to end count. One that the first or the last day of observation
+    cuts would show those who left in it but not those who stayed, as neither is known to be at risk in all
+    of it; whoever leaves in it counts as still there after the period before.
+
+    Parameters
+    ----------
+    table : Table
+        Customers with ``start`` and ``end``.
+    last : date or None
+        Last day of observation; None where all ends are known.
+    days : float
+        Length of a period.
+    roles : sequence of str
+        Columns with the customer's own first day.
+    first : date or None
+        First day of observation of all.
+    """
+    entered: Any = 0
+    if first is not None:
+        entered = (-table.start.delta(first, unit="day") / days).ceil().cast("int64").clip(lower=0)
+    for role in roles:
+        begun = (table[role].delta(table.start, unit="day").fill_null(0) / days).ceil().cast("int64")
+        entered = (begun > entered).ifelse(begun, entered)
+    lived = (table.end.delta(table.start, unit="day") / days).floor().cast("int64")
+    left, completed = table.end.notnull(), lived
+    if last is not None:
+        whole = ((1 - table.start.delta(last, unit="day")) / days).floor().cast("int64")
+        left = left & (table.end <= last) & (lived < whole)
+        completed = left.ifelse(lived, whole)
+    added = table.mutate(entered=entered, completed=completed, left=left.cast("int64"))
+    added = added.cast({"entered": "int64"})  # alike in both parts of a union
+    return added if last is None else added.filter(added.start <= last)
 
 
 def _aggregate_tenures(table: Table, by: Sequence[str], _options: Mapping[str, Any]) -> Table:
     left = table.churned.cast("int64")
     before = (table.tenure.ceil().cast("int64") - 1).clip(lower=0)
-    completed = (left == 1).ifelse(before, table.tenure.floor().cast("int64"))
+    # A leaver's last day of observation is not told, so those who stayed are at risk in their last period
+    # if half of it was observed: on average as much as is needed beside those who left in theirs.
+    completed = (left == 1).ifelse(before, (table.tenure + 0.5).floor().cast("int64"))
     grouped = table.mutate(entered=0, completed=completed, left=left)
     return grouped.group_by([*by, "entered", "completed", "left"]).agg(customers=table.tenure.count())
 
@@ -135,6 +178,7 @@ COLUMN_SETS = (
                 "an end on or after the start, or a blank",
             ),
         ),
+        dated=True,
     ),
     ColumnSet(
         columns=(

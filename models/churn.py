@@ -1,8 +1,8 @@
 """Churn: how the monthly risk of leaving depends on tenure, and what lowers it.
 
-Discrete-time survival on counts. For the r customers at risk in period t of tenure, d of whom leave::
+Discrete-time survival on counts. For r customers of cell c at risk in period t of tenure, d of whom leave::
 
-    Λ[a, s, t] = exp(shift[a, s]) * (H0(t) - H0(t - 1))
+    Λ[c, s, t] = exp(shift[c, s]) * (H0(t) - H0(t - 1))
     log-likelihood = sum d log(1 - exp(-Λ)) - (r - d) Λ
 
 H0 is the cumulative hazard of a beta-discrete-Weibull (`_tail`), shared by all cells; `shift` moves it
@@ -13,7 +13,8 @@ proportionally through the complementary log-log link, so `effect` is a log haza
     base[s] ~ N(mean log hazard of H0, base_sd)      (one segment: shift is the contrast alone)
 
 m0 is the log odds of leaving in a period, pooled over the pilot. `level` is the monthly hazard averaged
-over the tenures observed in the segment, with the same weights for every arm.
+over the tenures observed in the segment, with the same weights for every arm. `shift` is kept by arm, as
+the rollout meets it; where cells are not arms, ``fitted`` holds that of the cells.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from scipy.special import logit
 
-from sim.contract import ColumnSet, Predictive, Priors
+from sim.contract import ColumnSet, Predictive, Priors, Ratio
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
 from sim.records.projection import ArmState, Exposure, Projection, Reach
 from sim.records.summary import PilotSummary
 
-from . import _predictor, _replicate
-from ._cohorts import follow
+from . import _lifetime, _predictor, _replicate
+from ._cohorts import follow, stock_mix
 from ._tail import gains, powered, rough_fit
 from ._tenure import COLUMN_SETS, DAYS, unit
 
@@ -58,16 +59,31 @@ class Churn:
     column_sets: ClassVar[tuple[ColumnSet, ...]] = COLUMN_SETS
 
     def size(self, statistics: Mapping[str, FloatArray]) -> FloatArray:
-        """Count customers per (arm, segment): those who left and those still there."""
+        """Count customers per (cell, segment): those who left and those still there."""
         customers: FloatArray = statistics["churned"].sum(axis=2) + statistics["alive"].sum(axis=2)
         return customers
 
+    def ratio(self, statistics: Mapping[str, FloatArray]) -> Ratio:
+        """Return leavers over those expected at the pooled hazard of each period of tenure.
+
+        The mean is a standardised hazard ratio: 1 overall, and no different where only tenures differ.
+        """
+        at_risk, churned = statistics["at_risk"], statistics["churned"]
+        whole = at_risk.sum(axis=(0, 1))
+        hazard = churned.sum(axis=(0, 1)) / np.where(whole > 0, whole, 1.0)
+        left, expected = churned.sum(axis=2), (at_risk * hazard).sum(axis=2)
+        # Binomial, and so below the Poisson variance where many leave in one period.
+        spread = (at_risk * (hazard * (1 - hazard))).sum(axis=2)
+        pooled, some = spread.sum() / max(expected.sum(), 1e-300), np.where(expected > 0, expected, 1.0)
+        variance = np.where(expected > 0, left * spread / some**2, pooled)
+        return Ratio(left, expected, variance)
+
     def check(self, summary: PilotSummary, *, stock: bool) -> tuple[Check, ...]:
-        """Warn of arms in which hardly anyone left, and of a stock that the pilot did not see."""
+        """Warn of arms in which hardly anyone left and of a stock that was not seen; tell of other tails."""
         statistics = summary.statistics
         found = []
         for arm, left, at_risk in zip(
-            summary.arms,
+            summary.cells,
             statistics["churned"].sum(axis=(1, 2)),
             statistics["at_risk"].sum(axis=(1, 2)),
             strict=True,
@@ -83,7 +99,7 @@ class Churn:
         at_risk = statistics["at_risk"].sum(axis=(0, 1))
         alive = statistics["alive"].sum(axis=(0, 1))
         tenures = np.flatnonzero(alive)
-        longest = float(tenures.max(initial=0)) * float(statistics["period_months"].max())
+        longest = float(tenures.max(initial=0)) * _lifetime.period_months(summary)
         joiners_only = tenures.size <= 1 and not (np.diff(at_risk) > 0).any()
         if stock and (joiners_only or (summary.months is not None and longest <= summary.months + 1)):
             found.append(
@@ -95,7 +111,7 @@ class Churn:
                     "include customers of the stock with their `entry` into observation",
                 )
             )
-        return tuple(found)
+        return (*found, *_lifetime.check(summary))
 
     def data(self, summary: PilotSummary, priors: Priors) -> dict[str, FloatArray]:
         """Arrays that `build` reads as ``pm.Data``, periods without anyone at risk cut off the end.
@@ -105,25 +121,27 @@ class Churn:
         """
         statistics = summary.statistics
         length = max(int(np.flatnonzero(statistics["at_risk"].sum(axis=(0, 1))).max(initial=0)) + 1, 1)
-        r, d = statistics["at_risk"][..., :length], statistics["churned"][..., :length]
+        seen, independent = statistics["at_risk"][..., :length], summary.weight[..., None]
+        r, d = independent * seen, independent * statistics["churned"][..., :length]
         at_risk, left = r.sum(axis=(0, 1)), d.sum(axis=(0, 1))
         pooled = (left.sum() + 0.5) / (at_risk.sum() + 1)
         by_tenure = -np.log1p(-(left + 5 * pooled) / (at_risk + 5))
         expected = ((r - d / 2) * by_tenure).sum(axis=2)
         weight = at_risk / at_risk.sum() if at_risk.sum() > 0 else np.full(length, 1 / length)
         mean_log = float(np.log((weight * by_tenure).sum()))
-        events = d.sum(axis=2)
-        rough = mean_log + np.log((events + 0.5) / (expected + 0.5))
-        effect = _predictor.EFFECT_PRIOR if priors.effect is None else priors.effect.log_ratio
+        rough = mean_log + np.log((d.sum(axis=2) + 0.5) / (expected + 0.5))
         # A leaver tells little about a hazard at which nearly everyone leaves.
         told = (d * by_tenure**2 * np.exp(-by_tenure) / np.expm1(-by_tenure) ** 2).sum(axis=2)
-        arrays = _predictor.coordinates(rough, 1 / (told + 0.5), expected, float(logit(pooled)), effect)
-        seen = r.sum(axis=0)
-        whole = seen.sum(axis=1, keepdims=True)
+        m0 = float(logit(pooled))
+        effect = _predictor.EFFECT_PRIOR if priors.effect is None else priors.effect.log_ratio
+        arrays = _predictor.coordinates(
+            summary, rough, 1 / (told + 0.5), expected, m0, effect, link=_predictor.LOG
+        )
         sds = (_predictor.BASE_SD, K_SD, LOG_C_SD)
-        tail = rough_fit(at_risk, left, float(logit(pooled)), sds, free_level=len(summary.segments) > 1)
+        tail = rough_fit(at_risk, left, m0, sds, free_level=len(summary.segments) > 1)
         if len(summary.segments) == 1:
             del tail["tail_log_odds"]
+        by_segment, whole = seen.sum(axis=0), seen.sum(axis=(0, 2))[:, None]
         return (
             arrays
             | tail
@@ -132,8 +150,8 @@ class Churn:
                 "churned": d,
                 "ends": np.arange(length + 1.0),
                 "tenure_weight": weight,
-                "level_weight": np.where(whole > 0, seen / np.where(whole > 0, whole, 1.0), weight),
-                "period_months": np.asarray(statistics["period_months"].flat[0]),
+                "level_weight": np.where(whole > 0, by_segment / np.where(whole > 0, whole, 1.0), weight),
+                "period_months": np.asarray(_lifetime.period_months(summary)),
             }
         )
 
@@ -164,18 +182,20 @@ class Churn:
                 variance = pt.concatenate([variance + base_sd**2, of_odds[3:]])
             log_odds = _predictor.centre("log_odds", hat, variance, data["m0"], _predictor.BASE_SD)
             hazards = gains(pm.Deterministic("log_odds", log_odds), k, time, pt)
-            shift = _predictor.contrast(data, segments)
+            base: Any = 0.0
             if segments > 1:
                 mean = pt.log((data["tenure_weight"] * hazards).sum())
                 base = _predictor.members(
                     "base", data["base_hat"], data["base_var"], mean, base_sd, dims="segment"
                 )
-                shift = shift + base - mean
-            pm.Deterministic("shift", shift, dims=("arm", "segment"))
-            each = pt.exp(shift)[:, :, None] * hazards
+                base = base - mean
+            shift = _predictor.contrast(data, summary, base)
+            _predictor.keep_fitted(summary, "fitted", shift.cells)
+            pm.Deterministic("shift", shift.arms, dims=("arm", "segment"))
+            each = pt.exp(shift.cells)[:, :, None] * hazards
             left = data["churned"] * pt.log(-pt.expm1(-each))
             pm.Potential("likelihood", (left - data["survived"] * each).sum())
-            monthly = -pt.expm1(-each / data["period_months"])
+            monthly = -pt.expm1(-pt.exp(shift.arms)[:, :, None] * hazards / data["period_months"])
             pm.Deterministic("level", (data["level_weight"] * monthly).sum(axis=2), dims=("arm", "segment"))
         return opened
 
@@ -185,18 +205,19 @@ class Churn:
         k, log_c = np.abs(K_SD * rng.standard_normal(n)), LOG_C_SD * rng.standard_normal(n)
         log_odds = arrays["m0"] + _predictor.BASE_SD * rng.standard_normal(n)
         draws = {"k": k, "log_c": log_c, "log_odds": log_odds}
-        contrast = _predictor.prior_contrast(arrays, n, rng)
-        shift = contrast.pop("contrast")
-        segments = shift.shape[2]
+        segments, base = len(summary.segments), np.zeros((n, 1))
         if segments > 1:
             draws["base_sd"] = np.abs(_predictor.BASE_SPREAD_SD * rng.standard_normal(n))
-            shift = shift + draws["base_sd"][:, None, None] * rng.standard_normal((n, 1, segments))
+            base = draws["base_sd"][:, None] * rng.standard_normal((n, segments))
+        drawn = _predictor.prior_contrast(arrays, summary, n, rng, base=base)
+        cells, shift = drawn.pop("cells"), drawn.pop("arms")
         hazards = gains(log_odds[:, None], k[:, None], powered(arrays["ends"], log_c[:, None], np), np)
         level = np.empty_like(shift)
         for s, weight in enumerate(arrays["level_weight"]):
             each = np.exp(shift[:, :, s, None]) * hazards[:, None, :]
             level[:, :, s] = -np.expm1(-each / arrays["period_months"]) @ weight
-        return draws | contrast | {"shift": shift, "level": level}
+        drawn = draws | drawn | {"shift": shift, "level": level}
+        return _predictor.with_fitted(summary, drawn, "fitted", cells)
 
     def simulate(
         self, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator
@@ -205,7 +226,9 @@ class Churn:
         length = summary.statistics["at_risk"].shape[2]
         log_odds, k, log_c = (draws[name][:, None] for name in ("log_odds", "k", "log_c"))
         hazards = gains(log_odds, k, powered(np.arange(length + 1.0), log_c, np), np)
-        return _replicate.pilots(hazards, draws["shift"], summary.statistics, rng=rng)
+        return _replicate.pilots(
+            hazards, _predictor.fitted(draws, shown="shift"), summary.statistics, rng=rng
+        )
 
     def predictive(self, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator) -> Predictive:
         """Leavers by band of tenure against replicated ones: whether the tail has the right shape."""
@@ -227,7 +250,9 @@ class Churn:
         """Customer-months kept: the same stock and joiners followed under both arms (see `_cohorts`).
 
         Totals are customers there at month end; `served` counts those of them under treatment; `survival`
-        is the course of a joiner whose whole tenure is under treatment. Tenure counted in weeks or years
+        is the course of a joiner whose whole tenure is under treatment, `control_survival` of one without;
+        `unobserved` counts months of tenure after the last at which the pilot had anyone at risk. The
+        option ``tenure_mix`` holds the stock by completed periods of tenure. Tenure counted in weeks or years
         is taken to months through the cumulative hazard, which is defined between whole periods too. An
         elicited arm has the same hazard at every tenure.
         """
@@ -235,17 +260,18 @@ class Churn:
         per_month = DAYS["month"] / DAYS[unit(options)]
         constant = control.draws is None and treated.draws is None
         segments = exposure.control.shape[1]
-        if constant or exposure.stock is None or summary is None:
-            mix = np.ones((1, segments))
-        else:
-            mix = _stock_mix(summary, 1 / per_month)
+        mix, observed = np.ones((1, segments)), None
+        if not constant and exposure.stock is not None:
+            mix = stock_mix(summary, 1 / per_month, segments, options.get("tenure_mix"))
+        if not constant and summary is not None:
+            observed = round(_lifetime.pooled(summary)[0].size / per_month)
         tenures = len(mix) + months
         hazards = [_monthly(state, tenures, per_month) for state in (control, treated)]
         stock = np.zeros((1, segments)) if exposure.stock is None else exposure.stock
-        alive = follow(
-            hazards[0], hazards[1], reach.share, mix[:, None, :] * stock, (exposure.control, exposure.treated)
-        )
+        joiners = exposure.control, exposure.treated
+        alive = follow(hazards[0], hazards[1], reach.share, mix[:, None, :] * stock, joiners, observed)
         kept = alive.treated - alive.control
+        late = alive.treated_late - alive.control_late
         return Projection(
             units=kept if better == "lower" else -kept,
             control_total=alive.control,
@@ -253,29 +279,9 @@ class Churn:
             served=alive.treated * reach.adopted[:, None, :],
             living=alive.treated,
             survival=alive.survival,
+            control_survival=alive.control_survival,
+            unobserved=None if observed is None else late if better == "lower" else -late,
         )
-
-
-def _stock_mix(summary: PilotSummary, period_months: float) -> FloatArray:
-    """Share of the stock by completed months of tenure, (tenure month, segment).
-
-    The control arm's customers still there; without any, those of all arms, then of all segments; without
-    any at all, the tenures at risk. Customers within a longer period stand at its middle.
-    """
-    alive = summary.statistics["alive"]
-    everyone = alive.sum(axis=0)
-    counts = alive[0] if summary.has_control else everyone
-    counts = np.where(counts.sum(axis=1, keepdims=True) > 0, counts, everyone)
-    counts = np.where(counts.sum(axis=1, keepdims=True) > 0, counts, everyone.sum(axis=0))
-    if counts.sum() == 0:
-        counts = np.broadcast_to(summary.statistics["at_risk"].sum(axis=(0, 1)), counts.shape)
-    position = np.floor((np.arange(counts.shape[1]) + 0.5) * period_months).astype(int)
-    used = counts.sum(axis=0) > 0
-    mix = np.zeros((int(position[used].max(initial=0)) + 1, len(counts)))
-    np.add.at(mix, position[used], counts.T[used])
-    whole = mix.sum(axis=0)
-    mix[0] += whole == 0
-    return mix / np.where(whole > 0, whole, 1.0)
 
 
 def _monthly(state: ArmState, months: int, per_month: float) -> FloatArray:

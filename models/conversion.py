@@ -1,9 +1,9 @@
 """Conversion: how often a trial succeeds.
 
-Trials and successes by arm and segment are sufficient. With the linear predictor of `_predictor` on the
+Trials and successes by cell and segment are sufficient. With the linear predictor of `_predictor` on the
 logit scale::
 
-    successes[a, s] ~ Binomial(trials[a, s], expit(eta[a, s]))
+    successes[c, s] ~ Binomial(trials[c, s], expit(eta[c, s]))
 
 The log-likelihood is written as sum(y * eta - n * softplus(eta)), which costs the same for a thousand and
 for a billion trials. `level` is the rate, `effect` the log odds ratio.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from scipy.special import expit, logit
 
-from sim.contract import Column, ColumnSet, EffectPrior, Predictive, Priors, Rule, Table, project_rate
+from sim.contract import Column, ColumnSet, EffectPrior, Predictive, Priors, Ratio, Rule, Table, project_rate
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
 from sim.records.projection import ArmState, Exposure, Projection, Reach
@@ -102,14 +102,21 @@ class Conversion:
     )
 
     def size(self, statistics: Mapping[str, FloatArray]) -> FloatArray:
-        """Trials per (arm, segment)."""
+        """Trials per (cell, segment)."""
         return statistics["trials"]
+
+    def ratio(self, statistics: Mapping[str, FloatArray]) -> Ratio:
+        """Successes over trials; a trial varies by p (1 - p), p with one pseudo-trial at the pooled rate."""
+        n, y = statistics["trials"], statistics["successes"]
+        pooled = (y.sum() + 0.5) / (n.sum() + 1)
+        rate = (y + pooled) / (n + 1)
+        return Ratio(y, n, rate * (1 - rate))
 
     def check(self, summary: PilotSummary, *, stock: bool) -> tuple[Check, ...]:
         """Warn of arms with too few successes or failures to say much."""
         trials, successes = (summary.statistics[name].sum(axis=1) for name in ("trials", "successes"))
         found = []
-        for arm, n, y in zip(summary.arms, trials, successes, strict=True):
+        for arm, n, y in zip(summary.cells, trials, successes, strict=True):
             rarer, word = (y, "successes") if y <= n - y else (n - y, "failures")
             if n == 0:
                 message, remedy = f"arm {arm!r} has no trials", "check the labels under `arm`"
@@ -131,12 +138,13 @@ class Conversion:
         The rough rate of a cell adds one pseudo-trial at the pooled rate p0, which stays sensible for
         rare events where adding a half does not: logit((y + p0) / (n + 1)).
         """
-        n, y = summary.statistics["trials"], summary.statistics["successes"]
+        n, y = (summary.statistics[name] * summary.weight for name in ("trials", "successes"))
         pooled = (y.sum() + 0.5) / (n.sum() + 1)
         rough = logit((y + pooled) / (n + 1))
         variance = 1 / (y + pooled) + 1 / (n - y + 1 - pooled)
         effect = _effect_prior(priors.effect, float(pooled))
-        arrays = _predictor.coordinates(rough, variance, n, float(logit(pooled)), effect)
+        m0, link = float(logit(pooled)), _predictor.LOGIT
+        arrays = _predictor.coordinates(summary, rough, variance, n, m0, effect, link=link)
         return arrays | {"trials": n, "successes": y}
 
     def build(self, summary: PilotSummary, priors: Priors) -> pymc.Model:
@@ -145,28 +153,28 @@ class Conversion:
         import pytensor.tensor as pt
 
         opened, data = _predictor.model(summary, self.data(summary, priors))
-        segments = len(summary.segments)
         with opened:
-            eta = _predictor.base(data, segments) + _predictor.contrast(data, segments)
-            likelihood = data["successes"] * eta - data["trials"] * pt.softplus(eta)
+            eta = _predictor.predict(data, summary)
+            likelihood = data["successes"] * eta.cells - data["trials"] * pt.softplus(eta.cells)
             pm.Potential("likelihood", likelihood.sum())
-            pm.Deterministic("level", pm.math.sigmoid(eta), dims=("arm", "segment"))
+            pm.Deterministic("level", pm.math.sigmoid(eta.arms), dims=("arm", "segment"))
+            _predictor.keep_fitted(summary, "fitted", pm.math.sigmoid(eta.cells))
         return opened
 
     def prior(self, summary: PilotSummary, priors: Priors, n: int, *, rng: np.random.Generator) -> Draws:
         """Draws of rate and effect from the prior that `build` states."""
         arrays = self.data(summary, priors)
-        base = _predictor.prior_base(arrays, n, rng)
-        contrast = _predictor.prior_contrast(arrays, n, rng)
-        eta = base.pop("base")[:, None, :] + contrast.pop("contrast")
-        return {"level": expit(eta), **base, **contrast}
+        draws = _predictor.prior(arrays, summary, n, rng)
+        cells, arms = draws.pop("cells"), draws.pop("arms")
+        return _predictor.with_fitted(summary, {"level": expit(arms), **draws}, "fitted", expit(cells))
 
     def simulate(
         self, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator
     ) -> dict[str, FloatArray]:
         """One pilot per draw with the trials of `summary`: successes ~ Binomial(trials, level)."""
-        trials = np.broadcast_to(summary.statistics["trials"], draws["level"].shape)
-        drawn = rng.binomial(trials.astype(np.int64), draws["level"])
+        rate = _predictor.fitted(draws)
+        trials = np.broadcast_to(summary.statistics["trials"], rate.shape)
+        drawn = rng.binomial(trials.astype(np.int64), rate)
         return {"trials": trials.copy(), "successes": drawn.astype(np.float64)}
 
     def predictive(self, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator) -> Predictive:
@@ -176,7 +184,7 @@ class Conversion:
         return Predictive(
             observed,
             replicated.reshape(len(replicated), -1),
-            labels(summary.arms, summary.segments),
+            labels(summary.cells, summary.segments),
             "successes",
         )
 

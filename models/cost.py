@@ -3,7 +3,7 @@
 It is the mean that reaches money, so the likelihood is that of the mean and assumes no family
 (quasi-likelihood, Wedderburn 1974, doi:10.1093/biomet/61.3.439)::
 
-    log(mean[a, s]) ~ N(eta[a, s], sqrt(cv²[a, s] / (n[a, s] - 3)))       level = exp(eta)
+    log(mean[c, s]) ~ N(eta[c, s], sqrt(cv²[c, s] / (n[c, s] - 3)))       level = exp(eta)
 
 cv² is the cell's squared coefficient of variation, shrunk to the pooled one with 20 pseudo-observations;
 n - 3 instead of n is the price of not knowing it. A gamma is as good where it holds; a lognormal fitted to
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from sim.contract import Column, ColumnSet, Predictive, Priors, Rule, project_rate
+from sim.contract import Column, ColumnSet, Predictive, Priors, Ratio, Rule, project_rate
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
 from sim.records.projection import ArmState, Exposure, Projection, Reach
@@ -94,8 +94,21 @@ class Cost:
     )
 
     def size(self, statistics: Mapping[str, FloatArray]) -> FloatArray:
-        """Amounts per (arm, segment)."""
+        """Amounts per (cell, segment)."""
         return statistics["n"]
+
+    def ratio(self, statistics: Mapping[str, FloatArray]) -> Ratio:
+        """Total over number of amounts; without their mean, that of a lognormal of the given logarithms."""
+        n = statistics["n"]
+        if "mean" in statistics:
+            mean, squared = statistics["mean"], statistics["sd"] ** 2
+        else:
+            s2 = shrunk(n, statistics["log_sd"] ** 2, 1.0)
+            mean = np.exp(statistics["log_mean"] + s2 / 2)
+            squared = mean**2 * np.expm1(s2)
+        df = np.maximum(n - 1, 0)
+        pooled = (df * squared).sum() / max(df.sum(), 1.0)
+        return Ratio(n * mean, n, np.where(n > 1, squared, pooled))
 
     def check(self, summary: PilotSummary, *, stock: bool) -> tuple[Check, ...]:
         """Warn of cells that are too small, without spread, or all zero, and of an assumed family."""
@@ -105,7 +118,7 @@ class Cost:
 
         def report(where: np.ndarray[Any, Any], name: str, message: str, remedy: str) -> None:
             if where.any():
-                cells = labels(summary.arms, summary.segments)
+                cells = labels(summary.cells, summary.segments)
                 named = "; ".join(label for label, hit in zip(cells, np.ravel(where), strict=True) if hit)
                 found.append(Check(name, "warn", f"{message}: {named}", remedy))
 
@@ -140,11 +153,13 @@ class Cost:
         """Arrays that `build` reads as ``pm.Data``; the rough estimates are the likelihood's own."""
         n = summary.statistics["n"]
         estimate, variance = log_means(summary.statistics)
+        variance = variance / summary.weight
         precision = 1 / variance
         m0 = float(np.log((n * np.exp(estimate)).sum() / max(n.sum(), 1.0)))
         rough = np.where(n > 0, estimate, m0)
         effect = _predictor.EFFECT_PRIOR if priors.effect is None else priors.effect.log_ratio
-        arrays = _predictor.coordinates(rough, np.minimum(variance, 100.0), n, m0, effect)
+        variance, link = np.minimum(variance, 100.0), _predictor.LOG
+        arrays = _predictor.coordinates(summary, rough, variance, n, m0, effect, link=link)
         return arrays | {"log_mean": rough, "precision": precision}
 
     def build(self, summary: PilotSummary, priors: Priors) -> pymc.Model:
@@ -152,20 +167,20 @@ class Cost:
         import pymc as pm
 
         opened, data = _predictor.model(summary, self.data(summary, priors))
-        segments = len(summary.segments)
         with opened:
-            eta = _predictor.base(data, segments) + _predictor.contrast(data, segments)
-            pm.Potential("likelihood", (-0.5 * data["precision"] * (data["log_mean"] - eta) ** 2).sum())
-            pm.Deterministic("level", pm.math.exp(eta), dims=("arm", "segment"))
+            eta = _predictor.predict(data, summary)
+            apart = data["log_mean"] - eta.cells
+            pm.Potential("likelihood", (-0.5 * data["precision"] * apart**2).sum())
+            pm.Deterministic("level", pm.math.exp(eta.arms), dims=("arm", "segment"))
+            _predictor.keep_fitted(summary, "fitted", pm.math.exp(eta.cells))
         return opened
 
     def prior(self, summary: PilotSummary, priors: Priors, n: int, *, rng: np.random.Generator) -> Draws:
         """Draws of mean amount and effect from the prior that `build` states."""
         arrays = self.data(summary, priors)
-        base = _predictor.prior_base(arrays, n, rng)
-        contrast = _predictor.prior_contrast(arrays, n, rng)
-        eta = base.pop("base")[:, None, :] + contrast.pop("contrast")
-        return {"level": np.exp(eta), **base, **contrast}
+        draws = _predictor.prior(arrays, summary, n, rng)
+        cells, arms = draws.pop("cells"), draws.pop("arms")
+        return _predictor.with_fitted(summary, {"level": np.exp(arms), **draws}, "fitted", np.exp(cells))
 
     def simulate(
         self, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator
@@ -175,7 +190,7 @@ class Cost:
         Means are those of gamma amounts (lognormal ones where only logarithms are known) with the cell's
         coefficient of variation; standard deviations vary as those of normal amounts.
         """
-        statistics, level = summary.statistics, draws["level"]
+        statistics, level = summary.statistics, _predictor.fitted(draws)
         n = statistics["n"]
         some = np.maximum(n, 1)
         wobble = np.sqrt(rng.chisquare(np.maximum(some - 1, 1), level.shape) / np.maximum(some - 1, 1))
@@ -197,7 +212,7 @@ class Cost:
         statistic = "mean" if "mean" in summary.statistics else "log_mean"
         seen = summary.statistics["n"].ravel() > 0
         replicated = self.simulate(draws, summary, rng=rng)[statistic].reshape(len(draws["level"]), -1)
-        named = labels(summary.arms, summary.segments)
+        named = labels(summary.cells, summary.segments)
         return Predictive(
             summary.statistics[statistic].ravel()[seen],
             replicated[:, seen],

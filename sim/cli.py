@@ -223,6 +223,29 @@ def models(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def benchmarks(as_json: AsJson = False) -> None:
+    """List published effects with citation, trust and discount, to be used as priors.
+
+    In a config: `prior.effect = { benchmark = "KEY" }` on an outcome of the model that is named.
+    """
+    from sim.commands.catalogue import describe_benchmarks
+
+    found = describe_benchmarks()
+    usable = sum(item["low"] is not None for item in found)
+    sentence = f"{len(found)} published figures, {usable} of them usable as priors"
+
+    def show() -> None:
+        from rich.console import Console
+
+        from sim.report.benchmarks import show_benchmarks
+
+        show_benchmarks(found, Console())
+        _print(sentence)
+
+    Answer("benchmarks", sentence=sentence, result=found, show=show).tell(as_json=as_json)
+
+
+@app.command()
 def schema(as_json: AsJson = False) -> None:
     """Print the JSON Schema of the config, for completion and checks in editors."""
     from sim.commands.catalogue import schema as make

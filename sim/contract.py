@@ -88,11 +88,14 @@ class ColumnSet:
         holds the outcome's own settings that bear on reading (churn: ``as_of``, ``unit``).
     condense : callable
         ``(groups, shape, options) -> statistics``: the grouped rows, each column a NumPy array,
-        with integer columns ``arm`` and ``segment`` (positions), into arrays
-        ``(arm, segment, ...)``; `shape` is ``(arms, segments)``.
+        with integer columns ``arm`` (the cell) and ``segment`` (positions), into arrays
+        ``(cell, segment, ...)``; `shape` is ``(cells, segments)``.
     rows : bool
         True when one row is one unit, False when rows are already totals.
     rules : tuple of Rule
+    dated : bool
+        Whether a row spans time by its own dates. Asked to group by ``phase``, `aggregate` then splits
+        each row at ``options["launch"]`` into 0 (before) and 1 (after).
     """
 
     columns: tuple[Column, ...]
@@ -103,6 +106,7 @@ class ColumnSet:
     ]
     rows: bool
     rules: tuple[Rule, ...] = ()
+    dated: bool = False
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -113,6 +117,31 @@ class ColumnSet:
     def roles(self) -> tuple[str, ...]:
         """All roles of the set."""
         return tuple(column.role for column in self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A model's mean as a ratio of totals, each (cell, segment).
+
+    Parameters
+    ----------
+    numerator, denominator : array
+        mean = numerator / denominator; both 0 where nothing was observed.
+    variance : array
+        Sampling variance of one unit of the denominator when rows are independent, so that the mean
+        has variance / denominator.
+    """
+
+    numerator: FloatArray
+    denominator: FloatArray
+    variance: FloatArray
+
+    @property
+    def mean(self) -> FloatArray:
+        """The mean, (cell, segment); 0 where nothing was observed."""
+        some = np.where(self.denominator > 0, self.denominator, 1.0)
+        mean: FloatArray = np.where(self.denominator > 0, self.numerator / some, 0.0)
+        return mean
 
 
 class EffectPrior(BaseModel):
@@ -196,7 +225,14 @@ class OutcomeModel(Protocol):
     priors: type[Priors]
 
     def size(self, statistics: Mapping[str, FloatArray]) -> FloatArray:
-        """Observed units per (arm, segment)."""
+        """Observed units per (cell, segment)."""
+        ...
+
+    def ratio(self, statistics: Mapping[str, FloatArray]) -> Ratio:
+        """Return the mean as a ratio of totals: for design effects, effects by period and power.
+
+        It is also called with many small cells on the second axis (segment by cluster or period).
+        """
         ...
 
     def check(self, summary: PilotSummary, *, stock: bool) -> tuple[Check, ...]:
@@ -221,7 +257,7 @@ class OutcomeModel(Protocol):
     def simulate(
         self, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator
     ) -> dict[str, FloatArray]:
-        """One dataset per draw of the summary's size: statistics (sample, arm, segment, ...)."""
+        """One dataset per draw of the summary's size: statistics (sample, cell, segment, ...)."""
         ...
 
     def predictive(self, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator) -> Predictive:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.contract import Column, ColumnSet, Rule
+from sim.contract import Column, ColumnSet, Ratio, Rule
 from sim.errors import Problem, ProblemsError
 from sim.pilot import Pilot, read
 from sim.records.reading import Reading
@@ -89,6 +89,10 @@ class Model:
 
     def size(self, statistics: Any) -> Any:
         return statistics["trials"]
+
+    def ratio(self, statistics: Any) -> Ratio:
+        total = statistics.get("successes", statistics.get("total", statistics["trials"]))
+        return Ratio(total, statistics["trials"], np.ones_like(total))
 
 
 RATE = Model(TOTALS, FLAGS)

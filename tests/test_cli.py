@@ -151,7 +151,7 @@ def test_init_check_models_schema(sim: Sim, tmp_path: Path) -> None:
     assert looked.code == 0, looked.err
     assert looked.json["result"]["pilots"]["checkout"]["segments"] == ["DE", "FR", "NO"]
     listed = sim("models", "--json").json["result"]
-    assert [model["name"] for model in listed] == ["churn", "conversion", "cost"]
+    assert [model["name"] for model in listed] == ["churn", "conversion", "cost", "count", "rating", "revenue"]
     schema = json.loads(sim("schema").out)
     assert schema["properties"].keys() >= {"programme", "outcomes", "costs"}
     assert schema == json.loads((ROOT / "configs" / "config.schema.json").read_text("utf-8"))
@@ -162,7 +162,7 @@ def test_no_models_folder_of_the_user_is_picked_up(sim: Sim, tmp_path: Path) -> 
     for name in ("__init__", "conversion", "other"):
         (tmp_path / "models" / f"{name}.py").write_text("raise SystemExit('the wrong models')")
     listed = sim("models", "--json", env={"PYTHONPATH": str(tmp_path)})
-    assert [model["name"] for model in listed.json["result"]] == ["churn", "conversion", "cost"]
+    assert [model["name"] for model in listed.json["result"]] == ["churn", "conversion", "cost", "count", "rating", "revenue"]
 
 
 def test_the_wheel_carries_models_and_templates(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_the_wheel_carries_models_and_templates(tmp_path: Path) -> None:
         "import sim.registry as registry\n"
         "from sim.commands.catalogue import init\n"
         f"assert str(registry.folder()).startswith({str(unpacked)!r}), registry.folder()\n"
-        "assert sorted(registry.models()) == ['churn', 'conversion', 'cost']\n"
+        "assert sorted(registry.models()) == ['churn', 'conversion', 'cost', 'count', 'rating', 'revenue']\n"
         "assert len(init('new')) == 3"
     )
     done = subprocess.run(

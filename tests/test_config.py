@@ -194,9 +194,20 @@ def test_cycles_are_refused(tmp_path: Path, extra: str) -> None:
     assert problems_of(tmp_path, SHORTEST + extra)
 
 
-def test_what_this_version_does_not_fit_is_refused_not_ignored(tmp_path: Path) -> None:
-    for line in ('design = "before-after"', 'cluster = "agent"'):
-        assert problems_of(tmp_path, SHORTEST + f"[pilot]\n{line}\n")
+@pytest.mark.parametrize(
+    ("lines", "key"),
+    [
+        ('design = "before-after"', "outcomes.checkout.bias"),
+        ('design = "before-after"\nbias = { low = 0.1, high = -0.1 }', "outcomes.checkout.bias"),
+        ('design = "difference-in-differences"\nlaunch = 2025-01-01', "outcomes.checkout.design"),
+        ('cluster = "agent"', "outcomes.checkout.cluster"),
+        ("bias = { low = -0.1, high = 0.1 }", "outcomes.checkout.bias"),
+        ('panel_unit = "store"', "outcomes.checkout.panel_unit"),
+    ],
+)
+def test_a_design_that_the_figures_do_not_carry_is_refused(tmp_path: Path, lines: str, key: str) -> None:
+    found = problems_of(tmp_path, SHORTEST + f"[pilot]\n{lines}\n")
+    assert key in [problem.key for problem in found]
 
 
 def test_set_overrides_any_key(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import time
 import tracemalloc
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from scipy.special import betaln
 
 from sim.contract import Priors
 from sim.records.projection import ArmState, Exposure, Projection, Reach
+from sim.records.summary import Design
 from sim.registry import models
 from tests.fitting import COHORTS, summary, tenures
 
@@ -42,9 +45,12 @@ def test_tail_is_the_shifted_beta_geometric_when_time_runs_evenly() -> None:
 
 
 def by_hand(
-    control: Any, treated: Any, reach: Any, stock: Any, joiners: tuple[Any, Any]
+    control: Any, treated: Any, reach: Any, stock: Any, joiners: tuple[Any, Any], after: int = 0
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Customers at month ends, one loop per customer group; hazards are functions of month of tenure."""
+    """Customers at month ends, one loop per customer group; hazards are functions of month of tenure.
+
+    Only those in a later month of their tenure than `after` are counted.
+    """
     months = len(reach)
     ends = np.zeros((2, months))
     for arm, hazard in enumerate((control, treated)):
@@ -56,7 +62,7 @@ def by_hand(
                 x = tenure + month - begin + 1
                 h = control(x) + reach[month] * (hazard(x) - control(x))
                 left *= 1 - min(max(h, 0.0), 1.0)
-                ends[arm, month] += left
+                ends[arm, month] += left * (x > after)
     return ends[0], ends[1]
 
 
@@ -102,7 +108,7 @@ def drawn(samples: int, arms: int, segments: int, seed: int = 1) -> dict[str, An
     }
 
 
-def hazard_of(draws: dict[str, Any], row: int, arm: int, segment: int, months: float = 1.0) -> Any:
+def hazard_of(draws: Mapping[str, Any], row: int, arm: int, segment: int, months: float = 1.0) -> Any:
     """Monthly hazard by month of tenure, by the definition of S = B(alpha, beta + t^c) / B(alpha, beta)."""
     k, c = draws["k"][row], np.exp(draws["log_c"][row])
     alpha = np.exp(draws["log_odds"][row]) / k
@@ -203,8 +209,80 @@ def test_replayed_pilots_leave_as_the_hazard_says() -> None:
 
 def test_findings() -> None:
     quiet = summary(CHURN, tenures([[500, 499, 498], [500, 400, 300]]))
-    assert [c.name for c in CHURN.check(quiet, stock=True)] == ["few-events", "tenure-mix"]
-    assert [c.name for c in CHURN.check(quiet, stock=False)] == ["few-events"]
+    assert [c.name for c in CHURN.check(quiet, stock=True)] == ["few-events", "tenure-mix", "tail"]
+    assert [c.name for c in CHURN.check(quiet, stock=False)] == ["few-events", "tail"]
     spread = tenures([[500, 400, 300, 250], [500, 400, 300, 250]])
     spread["alive"][..., 1] = 50
-    assert CHURN.check(summary(CHURN, spread), stock=True) == ()
+    assert [c.name for c in CHURN.check(summary(CHURN, spread), stock=True)] == ["tail"]
+
+
+def test_a_segment_without_data_changes_nothing_and_stays_finite() -> None:
+    """As a rollout's segment that the pilot did not see: zeros everywhere, the length of a period too."""
+    one = tenures([COHORTS["regular"][:8], COHORTS["high-end"][:8]], 12.0)
+    padded = {name: np.concatenate([v, 0 * v], axis=1) for name, v in one.items()}
+    pilot = summary(CHURN, padded)
+    arrays = CHURN.data(pilot, Priors())
+    assert all(np.isfinite(values).all() for values in arrays.values())
+    assert arrays["period_months"] == 12
+    assert (arrays["churned"][:, 1] == 0).all()
+    np.testing.assert_array_equal(arrays["level_weight"][1], arrays["tenure_weight"])
+    prior = CHURN.prior(pilot, Priors(), 50, rng=np.random.default_rng(1))
+    assert np.isfinite(prior["level"]).all()
+    made = CHURN.simulate(prior, pilot, rng=np.random.default_rng(1))
+    assert (made["churned"][:, :, 1] == 0).all()
+    assert CHURN.check(pilot, stock=True) == CHURN.check(summary(CHURN, one), stock=True)
+
+
+def test_a_design_effect_thins_the_counts_and_not_the_level() -> None:
+    pilot = summary(CHURN, tenures([COHORTS["regular"][:8], COHORTS["high-end"][:8]], 12.0))
+    whole, thin = (
+        CHURN.data(replace(pilot, design=Design(effect=effect)), Priors()) for effect in (1.0, 4.0)
+    )
+    for name in ("churned", "survived"):
+        np.testing.assert_allclose(4 * thin[name], whole[name])
+    np.testing.assert_allclose(thin["effect_var"] / whole["effect_var"], 4, rtol=0.05)
+    np.testing.assert_array_equal(thin["level_weight"], whole["level_weight"])
+
+
+def test_value_at_tenures_that_the_pilot_did_not_see() -> None:
+    """Six months of tenure observed: by hand, month by month, for stock and joiners."""
+    draws, horizon = drawn(2, 2, 1), 9
+    at_risk = np.zeros((2, 1, 8))
+    at_risk[..., :6] = 10
+    statistics = {"at_risk": at_risk, "churned": 0 * at_risk, "alive": 0 * at_risk}
+    pilot = summary(CHURN, {**statistics, "period_months": np.ones((2, 1))})
+    share, arriving = np.linspace(0, 1, horizon), np.arange(1.0, horizon + 1)
+    exposure = Exposure(arriving[None, None], arriving[None, None], np.full((1, 1), 400.0))
+    states = ArmState(draws["level"][:, 0], draws, 0), ArmState(draws["level"][:, 1], draws, 1)
+    reach = Reach(np.ones((1, horizon)), share[None])
+    mix = [0, 0, 3, 1.0]
+    found = project(states, exposure, reach, summary=pilot, options={"tenure_mix": mix})
+    arms = (hazard_of(draws, 1, 0, 0), hazard_of(draws, 1, 1, 0))
+    control, treated = by_hand(*arms, share, {2: 300.0, 3: 100.0}, (arriving, arriving))
+    np.testing.assert_allclose(found.units[1, 0], treated - control, atol=1e-7)
+    # Only customers in month 7 of their tenure or later: the stock less those that are younger, and so on.
+    late = by_hand(*arms, share, {2: 300.0, 3: 100.0}, (arriving, arriving), after=6)
+    assert found.unobserved is not None
+    np.testing.assert_allclose(found.unobserved[1, 0], late[1] - late[0], atol=1e-7)
+    assert found.unobserved[1, 0, 2] == 0
+    assert found.unobserved[1, 0, 3] != 0
+    assert found.control_survival is not None
+    assert found.survival is not None
+    for arm, course in enumerate((found.control_survival, found.survival)):
+        steps = [1 - arms[arm](x) for x in range(1, horizon + 1)]
+        np.testing.assert_allclose(course[1, 0], np.cumprod(steps), rtol=1e-8)
+
+
+def test_a_stated_tenure_mix_may_be_by_segment() -> None:
+    """A segment that it leaves out is as the others are; an old stock loses fewer than a young one."""
+    draws, horizon = drawn(2, 2, 3), 4
+    draws["shift"][:] = 0
+    none = np.zeros((1, 3, horizon))
+    exposure = Exposure(none, none, np.full((1, 3), 100.0))
+    states = ArmState(draws["level"][:, 0], draws, 0), ArmState(draws["level"][:, 1], draws, 1)
+    reach = Reach(np.ones((1, horizon)), np.ones((1, horizon)))
+    mix = np.zeros((25, 3))
+    mix[0, 0] = mix[24, 1] = 7.0
+    found = project(states, exposure, reach, options={"tenure_mix": mix}).control_total[:, :, 0]
+    young, old = (100 * (1 - hazard_of(draws, 0, 0, 0)(month)) for month in (1, 25))
+    np.testing.assert_allclose(found[0], [young, old, (young + old) / 2], rtol=1e-8)

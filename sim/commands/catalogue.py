@@ -1,4 +1,4 @@
-"""``sim init``, ``sim models`` and ``sim schema``: what there is to start from."""
+"""``sim init``, ``sim models``, ``sim benchmarks`` and ``sim schema``: what there is to start from."""
 
 from __future__ import annotations
 
@@ -65,6 +65,28 @@ def describe_models() -> list[dict[str, Any]]:
     ]
 
 
+def describe_benchmarks() -> list[dict[str, Any]]:
+    """Return every published figure with its citation, and the prior that it may serve as."""
+    from sim.config.benchmarks import BENCHMARKS
+
+    return [
+        {
+            "key": item.key,
+            "measure": item.measure,
+            "model": item.model,
+            "low": item.range[0] if item.range else None,
+            "high": item.range[1] if item.range else None,
+            "discount": item.discount if item.range else None,
+            "trust": item.trust,
+            "why": item.why,
+            "source": item.source,
+            "population": item.population,
+            "unusable": item.unusable or None,
+        }
+        for item in BENCHMARKS
+    ]
+
+
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the config, for editors."""
     from sim.config.schema import Config
@@ -74,5 +96,31 @@ def schema() -> dict[str, Any]:
     result["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     outcome = result["$defs"]["Outcome"]["properties"]
     outcome["model"] = {"enum": sorted(models()), "description": "see `sim models`"}
-    outcome["prior"] = {"anyOf": [model.priors.model_json_schema() for model in models().values()]}
+    outcome["prior"] = {"anyOf": _priors(result["$defs"])}
     return result
+
+
+def _priors(definitions: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the schemas of the models' priors; what they refer to joins `definitions`."""
+    from sim.config.benchmarks import BENCHMARKS
+
+    found: list[dict[str, Any]] = []
+    for model in models().values():
+        prior = model.priors.model_json_schema()
+        definitions |= prior.pop("$defs", {})
+        if prior not in found:
+            found.append(prior)
+    definitions["Benchmark"] = {
+        "title": "Benchmark",
+        "description": "A published effect as the prior, see `sim benchmarks`.",
+        "type": "object",
+        "properties": {
+            "benchmark": {"enum": [item.key for item in BENCHMARKS if item.range]},
+            "discount": {"type": "number", "minimum": 0, "maximum": 1},
+        },
+        "required": ["benchmark"],
+        "additionalProperties": False,
+    }
+    for prior in found:
+        prior["properties"]["effect"]["anyOf"].append({"$ref": "#/$defs/Benchmark"})
+    return found

@@ -250,6 +250,11 @@ def _columns(
                 columns[f"{at}.control"] = state.control.level[:, i]
                 columns[f"{at}.treated"] = state.treated.level[:, i]
         columns |= world.drawn.columns
+        columns |= {  # units a month, on average over the horizon
+            volume.history.key: world.prepared.volumes[path].mean(axis=1)
+            for path, volume in world.plan.volumes.items()
+            if volume.history is not None
+        }
         columns |= {f"metrics.{metric}": values for metric, values in metrics.items()}
         parts.append(columns)
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}

@@ -45,6 +45,12 @@ def notes(config: Config, outcomes: Mapping[str, OutcomePlan]) -> tuple[Check, .
             message = f"{name}: all of the saved labour is taken to become cash"
             remedy = f"set outcomes.{name}.realisation = {{ low = 0.4, high = 0.8 }}"
             found.append(Check(f"realisation:{name}", "warn", message, remedy))
+        if (prior := plan.priors.effect) is not None and prior.source:
+            message = (
+                f"{name}: prior effect {prior.low:+.0%} to {prior.high:+.0%}, its centre discounted by "
+                f"{prior.discount:.0%}; source: {prior.source}"
+            )
+            found.append(Check(f"prior:{name}", "note", message))
         if plan.looks > 1:
             message = f"{name}: the data were looked at {plan.looks} times: effects run too large"
             found.append(Check(f"looks:{name}", "warn", message, "confirm on data from after the stop"))

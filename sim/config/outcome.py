@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
+from sim.config.benchmarks import effect_prior
 from sim.config.locate import Path as Key
 from sim.config.outcome_data import check_after, counts_successes, data_of, inherited
 from sim.config.plan import OutcomePlan, Reference, RolloutPlan, VolumePlan
 from sim.config.quantity import NON_NEGATIVE, SHARE, looks_like_quantity, parse
 from sim.config.schema import Outcome, Volume
 from sim.contract import OutcomeModel, Priors
+from sim.errors import ProblemsError
 from sim.records.quantity import Limits, Quantity, quoted
+from sim.records.reading import Reading
 from sim.registry import models
 
 if TYPE_CHECKING:
@@ -23,10 +26,6 @@ if TYPE_CHECKING:
 _LEVELS = {"share": SHARE, "positive": NON_NEGATIVE, "real": Limits()}
 _FRACTIONS = {"margin", "share", "rate", "probability"}
 _SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0}
-_NOT_YET = {
-    "design": "only randomised pilots are fitted by this version",
-    "cluster": "cluster effects are not fitted by this version",
-}
 
 
 def _time_unit(text: str | None) -> str | None:
@@ -50,7 +49,7 @@ def resolve_outcome(found: Resolver, name: str, volumes: dict[str, VolumePlan]) 
         found.problems.raise_if_any()
     model = known[outcome.model]
     settings = inherited(found, outcome)
-    _refuse_what_is_not_built(found, key, outcome, settings)
+    _belongs(found, key, outcome, settings)
     levels = {
         side: _level(found, (*key, side), getattr(outcome, side), model) for side in ("control", "treated")
     }
@@ -98,24 +97,41 @@ def resolve_outcome(found: Resolver, name: str, volumes: dict[str, VolumePlan]) 
         split=settings.get("split"),
         looks=settings.get("looks") or 1,
         acknowledge=settings.get("acknowledge") or (),
+        tenure_mix=_tenure_mix(found, name, outcome, settings),
     )
 
 
-def _refuse_what_is_not_built(
-    found: Resolver, key: Key, outcome: Outcome, settings: Mapping[str, Any]
-) -> None:
-    if settings["design"] not in (None, "randomised"):
-        found.problem((*key, "design"), f'design "{settings["design"]}"', "randomised", _NOT_YET["design"])
-    if settings["cluster"] is not None:
-        remedy = f"{_NOT_YET['cluster']}; leaving the key out would take rows of one cluster as independent"
-        found.problem((*key, "cluster"), f'cluster "{settings["cluster"]}"', "no cluster", remedy)
+def _tenure_mix(found: Resolver, name: str, outcome: Outcome, settings: Mapping[str, Any]) -> Reading | None:
+    """Return where the tenures of the stock are to be read, by the outcome's segments."""
+    given = outcome.tenure_mix
+    if given is None or given.data.file is None:
+        return None
+    return Reading(
+        key=f"outcomes.{quoted(name)}.tenure_mix",
+        file=found.source.folder / given.data.file,
+        shown=given.data.file,
+        columns=given.columns or {},
+        table=given.data.table,
+        sheet=given.data.sheet,
+        query=given.data.query,
+        segment=given.segment or None,
+        missing=settings["missing"] or (),
+        options={"unit": outcome.unit},
+    )
+
+
+def _belongs(found: Resolver, key: Key, outcome: Outcome, settings: Mapping[str, Any]) -> None:
+    """Note keys that belong to another model, and data that this version does not read."""
     if settings["data"] is not None and settings["data"].dsn is not None:
         found.problem(
             (*key, "data"), "data from a server", "a file", "export the table; this version reads files only"
         )
-    for name in ("scale", "summary"):
-        if getattr(outcome, name) is not None:
-            found.problem((*key, name), f"{name} on a {outcome.model} outcome", "rating outcomes only")
+    for model, names in {"rating": ("scale", "summary"), "churn": ("tenure_mix", "as_of")}.items():
+        for name in names:
+            if getattr(outcome, name) is not None and outcome.model != model:
+                found.problem((*key, name), f"{name} on a {outcome.model} outcome", f"{model} outcomes only")
+    if outcome.tenure_mix is not None and outcome.tenure_mix.data.file is None:
+        found.problem((*key, "tenure_mix"), "tenure_mix names no file", 'data = "stock.csv"')
 
 
 def _level(found: Resolver, key: Key, raw: Any, model: OutcomeModel) -> Quantity | None:
@@ -208,7 +224,10 @@ def _volume(found: Resolver, name: str, outcome: Outcome, volumes: dict[str, Vol
 
 
 def _has_flow(volumes: Mapping[str, VolumePlan], name: str) -> bool:
-    return name not in volumes or volumes[name].monthly_path is not None or volumes[name].of is not None
+    if name not in volumes:
+        return True
+    volume = volumes[name]
+    return volume.monthly_path is not None or volume.of is not None or volume.history is not None
 
 
 def _rollout(found: Resolver, key: Key, outcome: Outcome) -> RolloutPlan:
@@ -232,8 +251,16 @@ def _rollout(found: Resolver, key: Key, outcome: Outcome) -> RolloutPlan:
 
 
 def _priors(found: Resolver, key: Key, outcome: Outcome, model: OutcomeModel) -> Priors:
+    prior = outcome.prior or {}
+    if isinstance(effect := prior.get("effect"), dict) and "benchmark" in effect:
+        try:
+            prior = prior | {"effect": effect_prior(effect, model.name)}
+        except ProblemsError as error:
+            for told in error.problems:
+                found.problem((*key, "effect"), told.found, told.allowed, told.remedy)
+            return model.priors()
     try:
-        return model.priors.model_validate(outcome.prior or {})
+        return model.priors.model_validate(prior)
     except ValidationError as error:
         for item in error.errors(include_url=False):
             where = (*key, *item["loc"])

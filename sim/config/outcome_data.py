@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sim.config.locate import Path as Key
-from sim.config.plan import ONLY_ARM
+from sim.config.plan import BEFORE, ONLY_ARM
 from sim.config.quantity import looks_like_quantity
 from sim.config.schema import PILOT_KEYS, Arm, Data, Outcome
 from sim.records.quantity import quoted
@@ -51,10 +51,18 @@ def data_of(
             (*key, "treated"), "treated is a quantity but control is not", "control as a quantity too"
         )
         return None
-    options = {key: given for key in ("as_of", "unit") if (given := getattr(outcome, key)) is not None}
+    stated = ("as_of", "unit", "scale", "summary")
+    options = {name: given for name in stated if (given := getattr(outcome, name)) is not None}
     failed = _failed(found, outcome)
+    both = with_control and with_treated
+    if inline and settings["cluster"] is not None:
+        remedy = "bring the table with its clusters; cluster = false takes the rows as independent"
+        found.problem((*key, "cluster"), "cluster on inline figures", "data = …", remedy)
+    design: dict[str, Any] = {"cluster": settings["cluster"]}
+    if both:
+        design = _design(found, key, settings, inline=bool(inline))
     if inline:
-        return _inline(found, key, inline, with_control, with_treated, options)
+        return _inline(found, key, inline, with_control, with_treated, options, design)
     if not isinstance(data, Data):
         remedy = 'data = "pilot.csv", or control = { … } and treated = { … } with the statistics themselves'
         found.problem(
@@ -68,7 +76,9 @@ def data_of(
         found.problem((*key, "data"), "data names no file", 'data = "pilot.csv"')
         return None
     labels = arm if isinstance(arm, Arm) else None
-    if with_control and with_treated and (labels is None or labels.control is None or not labels.treated):
+    unlabelled = labels is None or labels.control is None or not labels.treated
+    by_launch = design.get("design") == "before-after" and labels is None
+    if both and unlabelled and not by_launch:
         remedy = (
             'arm = { column = "group", control = "a", treated = "b" }; with one arm only, control or effect'
         )
@@ -84,14 +94,52 @@ def data_of(
         sheet=data.sheet,
         query=data.query,
         arm=labels.column if labels else None,
-        control=(labels.control if labels else None) if with_control else None,
+        control=(labels.control if labels else BEFORE if by_launch else None) if with_control else None,
         treated=(labels.treated if labels else (ONLY_ARM,)) if with_treated else (),
         segment=settings["segment"],
         period=settings["period"],
         missing=settings["missing"] or (),
         failed=failed,
         options=options,
+        **design,
     )
+
+
+def _design(found: Resolver, key: Key, settings: Mapping[str, Any], *, inline: bool) -> dict[str, Any]:
+    """Return how the reading is to keep control and treatment apart, noting what the design lacks."""
+    kind, launch, bias = settings["design"] or "randomised", settings["launch"], settings["bias"]
+    arm, panel = settings["arm"], settings["panel_unit"]
+    if kind == "difference-in-differences":
+        if inline:
+            remedy = "bring the table with its arms and periods"
+            found.problem((*key, "design"), "difference-in-differences on inline figures", "data = …", remedy)
+        if launch is None:
+            remedy = "launch = 2025-06-01, or whatever the first treated value of `period` is"
+            found.problem(
+                (*key, "launch"), "difference-in-differences without a launch", "launch = …", remedy
+            )
+    elif panel is not None:
+        remedy = 'for rows that belong together in a randomised pilot, cluster = "…"'
+        found.problem((*key, "panel_unit"), f"panel_unit in a {kind} pilot", "none", remedy)
+    if kind == "before-after":
+        if launch is None and arm is None and not inline:
+            remedy = "launch = 2025-06-01, or whatever the first treated value of `period` is"
+            found.problem((*key, "launch"), "before-after without a launch", "launch = …", remedy)
+        if inline and bias is None:
+            remedy = "bias = { low = -0.05, high = 0.05 }: how far the measure may have drifted anyway"
+            found.problem((*key, "bias"), "before-after figures without their past", "bias = …", remedy)
+    elif bias is not None:
+        remedy = "a control group shows the drift, so none is stated"
+        found.problem((*key, "bias"), f"bias in a {kind} pilot", "only in a before-after pilot", remedy)
+    if bias is not None and not -1 < bias.low < bias.high:
+        found.problem((*key, "bias"), f"bias from {bias.low:g} to {bias.high:g}", "-1 < low < high")
+    return {
+        "design": kind,
+        "launch": None if kind == "randomised" else launch,
+        "bias": None if bias is None or kind != "before-after" else (bias.low, bias.high),
+        "cluster": settings["cluster"] or panel,
+        "panel": panel is not None,
+    }
 
 
 def _is_statistics(raw: Any) -> bool:
@@ -105,6 +153,7 @@ def _inline(
     with_control: bool,
     with_treated: bool,
     options: Mapping[str, Any],
+    design: Mapping[str, Any],
 ) -> Reading | None:
     wanted = [side for side, is_wanted in (("control", with_control), ("treated", with_treated)) if is_wanted]
     for side in wanted:
@@ -121,6 +170,7 @@ def _inline(
         control="control" if with_control else None,
         treated=(ONLY_ARM,) if with_treated else (),
         options=options,
+        **design,
     )
 
 

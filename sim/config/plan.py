@@ -18,6 +18,8 @@ from sim.records.reading import Reading
 
 ONLY_ARM = "treated"
 """Name of the single strategy where arms have no labels."""
+BEFORE = "before"
+"""Name of the control of a before-after pilot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class VolumePlan:
-    """A driver; fields ending in ``_path`` name quantities."""
+    """A driver; fields ending in ``_path`` name quantities, `history` a table of its past months."""
 
     name: str
     monthly_path: str | None = None
@@ -45,6 +47,7 @@ class VolumePlan:
     seasonality: tuple[float, ...] = ()
     of: str | None = None
     share_path: str | None = None
+    history: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ class OutcomePlan:
     split: float | Mapping[str, float] | None = None
     looks: int = 1
     acknowledge: tuple[str, ...] = ()
+    tenure_mix: Reading | None = None
 
     @property
     def kpi(self) -> bool:

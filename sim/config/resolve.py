@@ -41,7 +41,7 @@ def resolve(config: Config, tree: Mapping[str, Any], source: Source, path: Path)
     benefits = {name: found.flow("benefits", name, flow) for name, flow in config.benefits.items()}
     strategies = _strategies(found, outcomes)
     _whole(found, outcomes, costs | benefits, strategies)
-    correlations = _correlations(found)
+    correlations = _correlations(found, outcomes)
     convert = None
     if programme.discount_basis not in (None, programme.basis):
         convert = "to-nominal" if programme.basis == "nominal" else "to-real"
@@ -183,9 +183,10 @@ def _chained(outcomes: Mapping[str, OutcomePlan], late: OutcomePlan, early: Outc
     return False
 
 
-def _correlations(found: Resolver) -> tuple[tuple[str, str, float], ...]:
-    """Return pairs of quantity names, taking the short and the long form of a path."""
+def _correlations(found: Resolver, outcomes: Mapping[str, OutcomePlan]) -> tuple[tuple[str, str, float], ...]:
+    """Return pairs of names of quantities and fitted effects, in the short or the long form of a path."""
     names = {name for path, q in found.quantities.items() for name, _ in scalars(path, q)}
+    names |= {f"{plan.path}.effect" for plan in outcomes.values() if plan.data is not None}
     result = []
     for number, pair in enumerate(found.config.correlations):
         sides = []

@@ -12,6 +12,7 @@ from sim.config.plan import FlowPlan, Reference, VolumePlan
 from sim.config.schema import Config, Flow, Volume
 from sim.errors import Problems
 from sim.records.quantity import BySegment, Quantity, Samples, quoted, scalars
+from sim.records.reading import Reading
 
 
 class Resolver:
@@ -83,10 +84,11 @@ class Resolver:
             self.problem(key, "share without of", 'of = "another volume"')
         if volume.of is not None and volume.share is None:
             self.problem(key, "of without share", "share = 0.69")
-        given = [k for k in ("monthly", "daily", "of") if getattr(volume, k) is not None]
+        given = [k for k in ("monthly", "daily", "of", "history") if getattr(volume, k) is not None]
         if len(given) > 1 or not (given or volume.stock is not None):
-            found = " and ".join(given) + " together" if given else "no monthly, daily, stock or of"
-            self.problem(key, found, "exactly one of monthly, daily, of; stock may stand alone or beside")
+            found = " and ".join(given) + " together" if given else "no monthly, daily, stock, of or history"
+            allowed = "exactly one of monthly, daily, of, history; stock may stand alone or beside"
+            self.problem(key, found, allowed)
         if volume.of is not None and volume.of not in self.config.volumes:
             options = list(self.config.volumes)
             self.problem(
@@ -97,7 +99,8 @@ class Resolver:
             )
         if isinstance(volume.share, BySegment) and not self._same_segments(volume):
             self.problem((*key, "share"), "share by segment of a volume without", "the same segments in both")
-        if volume.seasonality is not None and self.config.programme.start is None:
+        dated = self.config.programme.start is not None or volume.history is not None
+        if volume.seasonality is not None and not dated:
             self.problem((*key, "seasonality"), "seasonality without programme.start", "start = 2026-01-01")
         monthly_key = self.written(*text, "monthly")
         return VolumePlan(
@@ -111,6 +114,27 @@ class Resolver:
             volume.seasonality or (),
             volume.of,
             self.keep((*key, "share"), volume.share, by=True),
+            self._history(key, volume),
+        )
+
+    def _history(self, key: Key, volume: Volume) -> Reading | None:
+        """Return what is read of a driver's past months."""
+        history = volume.history
+        if history is None:
+            return None
+        if volume.growth is not None:
+            remedy = "drop growth, or state the volume: monthly = …, growth = …"
+            self.problem((*key, "growth"), "growth beside a history, from which it is learnt", "", remedy)
+        if history.data.file is None or history.data.dsn is not None:
+            self.problem((*key, "history", "data"), "data names no file", 'data = "history.csv"')
+        return Reading(
+            file=self.source.folder / (history.data.file or ""),
+            shown=history.data.file or "",
+            key=".".join(quoted(str(part)) for part in (*key, "history")),
+            columns={str(role): header for role, header in history.columns.items()},
+            table=history.data.table,
+            sheet=history.data.sheet,
+            query=history.data.query,
         )
 
     def _same_segments(self, volume: Volume) -> bool:

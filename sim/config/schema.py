@@ -130,6 +130,13 @@ class Pilot(Strict):
     acknowledge: Texts | None = None
 
 
+class History(Strict):
+    """The past of a driver, month by month, from which its future is forecast."""
+
+    data: Annotated[Data, BeforeValidator(_data, json_schema_input_type=str | Data)]
+    columns: dict[Literal["month", "units"], str] = Field({}, description="role to header")
+
+
 class Volume(Strict):
     """A driver: units per month, or a stock of customers with joiners, or a share of another."""
 
@@ -141,6 +148,7 @@ class Volume(Strict):
     seasonality: Annotated[Numbers, Field(min_length=12, max_length=12)] | None = None
     of: str | None = None
     share: field(SHARE) | None = None  # type: ignore[valid-type]
+    history: History | None = Field(None, description="in place of `monthly`: growth and season are learnt")
 
 
 type VolumeTable = Annotated[Volume, _shorthand("monthly", Volume)]
@@ -169,6 +177,14 @@ class Rollout(Strict):
     transfer: field(POSITIVE) | None = None  # type: ignore[valid-type]
 
 
+class TenureMix(Strict):
+    """How long the customers of the stock have been there."""
+
+    data: Annotated[Data, BeforeValidator(_data, json_schema_input_type=str | Data)]
+    columns: dict[str, str] | None = Field(None, description="tenure, and customers where rows are totals")
+    segment: str | None = None
+
+
 class Outcome(Pilot):
     """One measured outcome; every `[pilot]` key may be overridden here."""
 
@@ -189,6 +205,7 @@ class Outcome(Pilot):
     scale: Annotated[tuple[int, int], BeforeValidator(_listed)] | None = None
     summary: Literal["mean", "top2", "nps"] | None = None
     as_of: dt.date | None = None
+    tenure_mix: TenureMix | None = None
     prior: dict[str, Any] | None = None
     rollout: Rollout | None = None
 

@@ -46,7 +46,12 @@ def headline(plan: Plan, best: str | None, block: Block, checks: Sequence[Check]
         size += f" on average (90 % interval {ends})"
     if any(check.status == "fail" for check in checks):
         verdict = f"not to be trusted: {verdict}"
-    return f"{verdict[0].upper()}{verdict[1:]}; {size}; {_payback(plan, block, chances)}."
+    told = f"{verdict[0].upper()}{verdict[1:]}; {size}; {_payback(plan, block, chances)}"
+    if any(
+        o.data is not None and o.data.design == "before-after" and not o.kpi for o in plan.outcomes.values()
+    ):
+        told += "; the pilot had no control group, so part of the change may have come anyway"
+    return f"{told}."
 
 
 def _payback(plan: Plan, block: Block, chances: int) -> str:

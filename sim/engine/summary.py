@@ -11,7 +11,11 @@ import numpy as np
 
 from sim.config.plan import FlowPlan, Plan
 from sim.engine import evidence
+from sim.engine.findings import findings
 from sim.engine.headline import headline
+from sim.engine.lifetime import lifetime_values, share_beyond_tenure
+from sim.engine.novelty import course, low_high
+from sim.engine.power import detectable, sign_error
 from sim.engine.world import OutcomeState, Strategy, World
 from sim.errors import Problem, ProblemsError
 from sim.finance.metrics import measure, without_values
@@ -62,23 +66,37 @@ def _money(cash: FloatArray, factors: FloatArray) -> Block:
     }
 
 
-def _outcome(state: OutcomeState, factors: FloatArray) -> Block:
+def _outcome(world: World, state: OutcomeState, factors: FloatArray, arm: str) -> Block:
     control, treated = pooled(state)
     gain = treated - control if state.plan.better == "higher" else control - treated
+    run = course(world, state.plan.name, arm)
+    clv = lifetime_values(world, state, factors)
     return {
         "model": state.plan.model.name,
         "unit": state.plan.unit,
         "better": state.plan.better,
         "level": state.plan.model.level,
+        "design": design_of(world, state.plan.name),
         "pooled": levels_block(control, treated),
         "segments": {
             segment: levels_block(state.control.level[:, i], state.treated.level[:, i])
             for i, segment in enumerate(state.segments)
         },
         "p_better": float((gain > 0).mean()),
+        "sign_error": sign_error(gain),
+        "minimum_detectable_effect": detectable(world, state, arm),
+        "periods": None if run is None else low_high(run),
         "money": None if state.cash is None else _money(state.cash, factors),
+        "clv": None if clv is None else levels_block(*clv),
+        "share_beyond_tenure": share_beyond_tenure(world, state, factors),
         "kpi": state.plan.kpi,
     }
+
+
+def design_of(world: World, name: str) -> str | None:
+    """Return the design of an outcome's pilot; None where nothing is fitted."""
+    summary = world.prepared.summaries.get(name)
+    return None if summary is None else summary.design.kind
 
 
 def _flows(items: Mapping[str, FlowPlan], ledger: Mapping[str, FloatArray], factors: FloatArray) -> Block:
@@ -129,7 +147,10 @@ def _strategy(world: World, strategy: Strategy) -> tuple[Block, dict[str, FloatA
             "pilot_months": max(known) if known else None,
             **evidence.sources(world, strategy),
         },
-        "outcomes": {name: _outcome(state, strategy.factors) for name, state in strategy.outcomes.items()},
+        "outcomes": {
+            name: _outcome(world, state, strategy.factors, strategy.name)
+            for name, state in strategy.outcomes.items()
+        },
         "costs": _flows(plan.costs, strategy.ledger.costs, strategy.factors),
         "benefits": _flows(plan.benefits, strategy.ledger.benefits, strategy.factors),
     }
@@ -137,16 +158,11 @@ def _strategy(world: World, strategy: Strategy) -> tuple[Block, dict[str, FloatA
 
 
 def _lifetime_value(world: World, strategy: Strategy) -> FloatArray | None:
-    """Return the discounted worth within the horizon of one treated joiner, (sample,); None without churn."""
+    """Return what one treated joiner is worth within the horizon, (sample,); None without churn."""
     for state in strategy.outcomes.values():
-        survival = None if state.projection is None else state.projection.survival
-        if survival is None or state.plan.kpi:
-            continue
-        value = np.full((1, len(state.segments)), state.plan.value_factor)
-        for path in state.plan.value_paths:
-            value = value * world.drawn.by(path, state.segments)
-        worth = (survival * strategy.factors[:, None, 1:]).sum(axis=2) * value * state.weights
-        return np.broadcast_to(worth.sum(axis=1), (world.n,))
+        values = lifetime_values(world, state, strategy.factors)
+        if values is not None:
+            return values[1]
     return None
 
 
@@ -173,10 +189,9 @@ def summarise(
         strategy = world.strategy(name)
         blocks[name], samples = _strategy(world, strategy)
         simulated[name] = (strategy, samples)
-        told = evidence.independence(world, strategy)
-        if told is not None:
-            suffix = f":{name}" if len(plan.strategies) > 1 else ""
-            checks = [*checks, replace(told, name=told.name + suffix)]
+        suffix = f":{name}" if len(plan.strategies) > 1 else ""
+        found = findings(world, strategy)
+        checks = [*checks, *(replace(check, name=check.name + suffix) for check in found)]
     best = max(blocks, key=lambda name: blocks[name]["metrics"]["npv"]["mean"]) if world else None
     top = blocks[best if best is not None else plan.strategies[0]]
     summary = {
@@ -216,10 +231,16 @@ def _withheld(plan: Plan) -> Block:
             "unit": outcome.unit,
             "better": outcome.better,
             "level": outcome.model.level,
+            "design": None if outcome.data is None else outcome.data.design,
             "pooled": levels_block(nothing, nothing),
             "segments": {},
             "p_better": None,
+            "sign_error": None,
+            "minimum_detectable_effect": None,
+            "periods": None,
             "money": None,
+            "clv": None,
+            "share_beyond_tenure": None,
             "kpi": outcome.kpi,
         }
         for name, outcome in plan.outcomes.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -57,6 +58,22 @@ class Strategy:
     factors: FloatArray
 
 
+def reordered(draws: Draws, ranks: FloatArray) -> Draws:
+    """Return whole posterior rows in the order of `ranks`, the row of least relative effect at the lowest.
+
+    Parameters
+    ----------
+    draws : Draws
+        Of an outcome with a control arm; the effect is the mean of its treated over its control levels.
+    ranks : (sample,) array
+    """
+    level = draws["level"]
+    control = level[:, 0].mean(axis=1)
+    rows = np.argsort(level[:, 1:].mean(axis=(1, 2)) / np.where(control == 0, 1.0, control))
+    order = rows[np.argsort(np.argsort(ranks))]
+    return {name: values[order] for name, values in draws.items()}
+
+
 class World:
     """Joint states of the world, from which every strategy is simulated.
 
@@ -72,9 +89,14 @@ class World:
     def __init__(self, prepared: Prepared, fits: Mapping[str, Draws], drawn: Drawn) -> None:
         self.prepared = prepared
         self.plan: Plan = prepared.plan
-        self.fits = fits
         self.drawn = drawn
         self.n = self.plan.samples
+        self.fits = {
+            name: reordered(draws, drawn.ranks[path])
+            if (path := f"{self.plan.outcomes[name].path}.effect") in drawn.ranks
+            else draws
+            for name, draws in fits.items()
+        }
         self.factors = factors(self._discount_rate()[:, 0], self.plan.horizon, self.plan.timing)
 
     def _discount_rate(self) -> FloatArray:
@@ -130,7 +152,7 @@ class World:
             self._reach(plan),
             better=plan.better,
             summary=self.prepared.summaries.get(name),
-            options=plan.data.options if plan.data else {},
+            options=self._options(plan),
         )
         cash = self._cash(plan, projection, segments)
         revenue = None
@@ -140,6 +162,11 @@ class World:
         weights = self._mix(name)[None, :] if plan.kpi else self._weights(exposure, name)
         states[name] = OutcomeState(plan, segments, control, treated, weights, projection, cash, revenue)
         return states[name]
+
+    def _options(self, plan: OutcomePlan) -> Mapping[str, Any]:
+        options = dict(plan.data.options) if plan.data else {}
+        mix = self.prepared.mixes.get(plan.name)
+        return options if mix is None else {**options, "tenure_mix": mix}
 
     def _rows(self, values: FloatArray) -> FloatArray:
         """Return one value per sample also where all are the same."""
@@ -260,6 +287,8 @@ class World:
                 return self._driver(name, given, np.ones(len(given))).sum(axis=1, keepdims=True)
             share = self.drawn.by(driver.share_path, segments)
             base = self._driver(driver.of, segments, mix) * share[:, :, None]
+        elif driver.history is not None:  # season and growth are in it
+            return self.prepared.volumes[name][:, None, :] * mix[None, :, None]
         elif driver.monthly_path is not None:
             monthly = self._spread(driver.monthly_path, segments, mix)
             if driver.daily:

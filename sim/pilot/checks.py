@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from sim.contract import Ratio
 from sim.errors import Problem, ProblemsError
 from sim.records.arrays import FloatArray
 from sim.records.check import Check
@@ -166,6 +167,36 @@ def _chance(observed: FloatArray, expected: FloatArray, freedom: int) -> float:
     from scipy.special import chdtrc
 
     return float(chdtrc(freedom, float(((observed - expected) ** 2 / expected).sum())))
+
+
+def mix_shift(summary: PilotSummary, ratio: Ratio) -> Check | None:
+    """Warn when the crude comparison of arms points the other way than the one at equal segments.
+
+    Arms whose segments differ in share differ in their crude means without any effect (Simpson's paradox);
+    the forecast standardises every arm to one mix. Told when the signs differ and one of the two is more
+    than 1.64 standard errors from zero.
+    """
+    if len(summary.arms) < 2 or len(summary.segments) < 2 or summary.design.kind != "randomised":
+        return None
+    den, total = ratio.denominator, ratio.denominator.sum(axis=1)
+    if not (total > 0).all():
+        return None
+    crude = ratio.numerator.sum(axis=1) / total
+    fair = ratio.mean @ summary.mix
+    seen = np.where(den > 0, den, np.inf)
+    noise = summary.design.effect * (summary.mix**2 * ratio.variance / seen).sum(axis=1)
+    for arm in range(1, len(summary.arms)):
+        apart, standardised = crude[arm] - crude[0], fair[arm] - fair[0]
+        z = max(abs(apart), abs(standardised)) / max(float(np.sqrt(noise[arm] + noise[0])), 1e-300)
+        if apart * standardised < 0 and z > 1.64:
+            return Check(
+                "mix-shift",
+                "warn",
+                f"{summary.arms[arm]} against {summary.arms[0]}: the crude difference is {apart:+.4g}, but "
+                f"{standardised:+.4g} with the same mix of segments in both; the forecast takes the second",
+                "find out why the arms differ in their segments: units may have been lost or moved",
+            )
+    return None
 
 
 def totals_row(summary: PilotSummary) -> Check | None:

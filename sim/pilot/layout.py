@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sim.contract import ColumnKind
@@ -44,6 +44,13 @@ class Layout:
         Labels as they stand in the file to positions of arms; empty without an arm column.
     whole : bool
         Whether a row is empty only if all its cells are, not just those that are read (slower).
+    period, cluster : str or None
+        Headers of the columns that tell the time of a row and with which others it belongs together.
+    position : callable or None
+        Makes the position of its period of a cell's text, once the periods are known.
+    launch : int or None
+        Position of the first period under treatment where the design turns on it: rows without a period
+        are then without a value, and without an arm column the phase is the arm.
     """
 
     parts: tuple[Part, ...]
@@ -53,6 +60,10 @@ class Layout:
     codes: tuple[float | str, ...]
     labels: Mapping[str, int]
     whole: bool = False
+    period: str | None = None
+    cluster: str | None = None
+    position: Callable[[Expr], Expr] | None = None
+    launch: int | None = None
 
     def stored(self, header: str) -> Stored:
         """Return how the column is stored in all parts; text where they differ."""
@@ -72,11 +83,8 @@ class Layout:
         columns: dict[str, tuple[str, Stored]] = {
             f"_x{i}": (f.header, f.stored) for i, f in enumerate(self.fields)
         }
-        columns |= {
-            name: (header, "text")
-            for name, header in (("_arm", self.arm), ("_segment", self.segment))
-            if header is not None
-        }
+        keys = {"_arm": self.arm, "_segment": self.segment, "_period": self.period, "_cluster": self.cluster}
+        columns |= {name: (header, "text") for name, header in keys.items() if header is not None}
         places = {name: part.index(header) for name, (header, _) in columns.items()}
         table = part.table(range(len(part.headers)) if self.whole else sorted(set(places.values())))
         raw = {name: table[f"c{place}"] for name, place in places.items()}
@@ -86,12 +94,12 @@ class Layout:
         staged = source.engine.stage(table.mutate(**raw) if self.whole else table.select(**raw))
         # An empty row at the end of a spreadsheet is no row.
         filled = ibis.or_(*(staged[name].notnull() for name in looked_at if name != "_row"))
-        read = {"_arm": ibis.null("string"), "_segment": ibis.null("string")}
+        read = {name: ibis.null("string") for name in keys}
         for name, (_, stored) in columns.items():
             column, here = staged[name], part.stored[places[name]]
             if self.codes:
                 column = is_code(column, here, self.codes).ifelse(ibis.null(column.type()), column)
-            if name not in read and stored in (here, "other"):
+            if name not in keys and stored in (here, "other"):
                 read[name] = column
             else:
                 read[name] = column.cast("float64") if stored == "real" else label(column, here)
@@ -144,9 +152,14 @@ class Layout:
         cells = source.engine.stage(cells.mutate(**values))
         values = {f"_v{i}": within(cells[f"_v{i}"], field.kind) for i, field in enumerate(self.fields)}
         cells = source.engine.stage(cells.mutate(**values))
-        position = cells["_arm"].cases(*self.labels.items()) if self.labels else ibis.literal(0, "int64")
+        period = ibis.null("int64") if self.position is None else self.position(cells["_period"])
+        arm = cells["_arm"].cases(*self.labels.items()) if self.labels else ibis.literal(0, "int64")
+        if self.launch is not None and not self.labels:
+            arm = (period >= self.launch).fill_null(False)
         columns = {
-            "arm": position.cast("int64"),
+            "arm": arm.cast("int64"),
+            "_period": period,
+            "_cluster": cells["_cluster"],
             "segment": cells["_segment"].fill_null(BLANK) if self.segment else ibis.literal(ALL),
             "_blank": cells["_segment"].isnull() if self.segment else ibis.literal(False),
         }
@@ -161,6 +174,10 @@ class Layout:
                 columns[field.role] = value
             if not field.blank:
                 out.append(raw.isnull())
+        if self.launch is not None:
+            out.append(period.isnull())
+        if self.cluster is not None:
+            out.append(cells["_cluster"].isnull())
         columns["_passed"] = ~ibis.or_(*failed)
         columns["_out"] = ibis.or_(*out)
         if part is not None:

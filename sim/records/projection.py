@@ -83,6 +83,10 @@ class Projection:
         Customers alive at month end under treatment; churn only.
     survival : (sample, segment, month) array or None
         Share of treated joiners alive after each month of tenure; churn only.
+    control_survival : (sample, segment, month) array or None
+        The same without treatment.
+    unobserved : (sample, segment, month) array or None
+        The part of `units` that lies at tenures beyond the last one the pilot observed; churn only.
     """
 
     units: FloatArray
@@ -91,3 +95,5 @@ class Projection:
     served: FloatArray
     living: FloatArray | None = None
     survival: FloatArray | None = None
+    control_survival: FloatArray | None = None
+    unobserved: FloatArray | None = None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+from sim.records.summary import Kind
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -38,7 +41,17 @@ class Reading:
     segment : str or None
         Header of the segment column.
     period : str or None
-        Header of the column that tells how long the pilot ran.
+        Header of the column that tells the time of a row.
+    design : str
+        How control and treatment were kept apart.
+    launch : date, int, str or None
+        First treated value of `period`; None in a randomised pilot.
+    bias : (float, float) or None
+        Elicited 90 % range of the relative drift of a before-after pilot.
+    cluster : str or None
+        Header of the column whose rows of one value are not independent.
+    panel : bool
+        Whether `cluster` is the unit of a panel, seen before and after.
     missing : tuple of float or str
         Codes for "no value".
     failed : tuple of str
@@ -60,6 +73,11 @@ class Reading:
     treated: tuple[str, ...] = ()
     segment: str | None = None
     period: str | None = None
+    design: Kind = "randomised"
+    launch: dt.date | int | str | None = None
+    bias: tuple[float, float] | None = None
+    cluster: str | None = None
+    panel: bool = False
     missing: tuple[float | str, ...] = ()
     failed: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)

@@ -106,16 +106,23 @@ class Drawn:
         One per scalar quantity; those given by segment end in ``.by.SEGMENT``.
     segments : mapping of str to tuple of str
         Segments of the quantities that were given by segment.
+    ranks : mapping of str to (sample,) array
+        For fitted effects that are correlated with something: the probability at which each sample
+        stands, by which posterior rows are put in order.
     """
 
     def __init__(
-        self, columns: Mapping[str, FloatArray], segments: Mapping[str, tuple[str, ...]] | None = None
+        self,
+        columns: Mapping[str, FloatArray],
+        segments: Mapping[str, tuple[str, ...]] | None = None,
+        ranks: Mapping[str, FloatArray] | None = None,
     ) -> None:
         self.columns = columns
         self._segments = segments or {}
+        self.ranks = ranks or {}
 
     def replaced(self, columns: Mapping[str, FloatArray]) -> Drawn:
-        """Return the same draws with some columns replaced."""
+        """Return the same draws with some columns replaced, for posteriors that are in order already."""
         return Drawn({**self.columns, **columns}, self._segments)
 
     def scalar(self, path: str | None, default: float) -> FloatArray:
@@ -140,6 +147,7 @@ def draw(
     seed: int,
     correlations: Sequence[tuple[str, str, float]] = (),
     tables: Mapping[tuple[str, str], FloatArray] | None = None,
+    effects: Sequence[str] = (),
 ) -> Drawn:
     """Draw n joint states of all elicited quantities.
 
@@ -155,6 +163,8 @@ def draw(
         Spearman rank correlations; rho is turned into the Gaussian copula's 2 sin(πρ/6).
     tables : mapping of (file, column) to array
         Contents of the files that `Samples` quantities name.
+    effects : sequence of str
+        Names of fitted effects, which may be correlated as well.
 
     Raises
     ------
@@ -167,6 +177,9 @@ def draw(
         for name, q in flat.items()
         if not isinstance(q, Certain | Samples)
     }
+    named = {name for a, b, _ in correlations for name in (a, b)}
+    effects = [name for name in effects if name in named]
+    u |= {name: latin_hypercube(n, rng=child(seed, name)) for name in effects}
     _correlate(u, correlations)
     columns: dict[str, FloatArray] = {}
     for name, q in flat.items():
@@ -175,7 +188,7 @@ def draw(
         else:
             columns[name] = quantile(q, u[name] if name in u else np.zeros(n))
     by = {path: tuple(q.by) for path, q in quantities.items() if isinstance(q, BySegment)}
-    return Drawn(columns, by)
+    return Drawn(columns, by, {name: u[name] for name in effects})
 
 
 def _resampled(
