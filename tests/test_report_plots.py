@@ -204,3 +204,20 @@ def test_broken_summaries_are_not_hidden(tmp_path):
     (tmp_path / "summary.json").write_text(json.dumps({"metrics": {}}))
     with pytest.raises(KeyError):
         draw(tmp_path)
+
+
+def test_effects_by_period_where_the_pilot_tells_the_time(tmp_path, texts):
+    summary = write_run(tmp_path, outcomes={"客服": ("conversion", "success", 0.021, 0.16, False)})
+    rows = [
+        {"period": f"2025-{m:02d}", "relative": 0.3 / m, "low": 0.3 / m - 0.1, "high": 0.3 / m + 0.1}
+        for m in range(1, 13)
+    ]
+    rows[4] |= {"relative": None, "low": None, "high": None}
+    for block in (summary, summary["strategies"]["treated"]):
+        block["outcomes"]["客服"]["periods"] = rows
+    summary["checks"] = [{"name": "novelty:客服", "status": "warn", "message": "", "remedy": ""}]
+    (tmp_path / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    assert "effect_by_period.png" in names(draw(tmp_path))
+    shown = texts["effect_by_period.png"]
+    assert any(text.startswith("客服: the effect falls") for text in shown)
+    assert {"2025-01", "2025-12"} <= set(shown)

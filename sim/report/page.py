@@ -34,6 +34,14 @@ _ALT = {
     "payback": "Chance of having paid back, by month",
     "cash_flow": "Cumulative cash flow with its uncertainty",
     "effects": "Effects by outcome and segment",
+    "effect_by_period": "Effects by period of the pilot",
+}
+_DESIGNS = {
+    "randomised": "From a randomised pilot.",
+    "difference-in-differences": "By difference in differences: what changed more than in the control arm.",
+    "before-after": "From before and after the launch, without a control group: not all of it need be the "
+    "treatment's doing.",
+    None: "Stated, not fitted to data.",
 }
 
 
@@ -203,6 +211,7 @@ def _outcome(name: str, block: Mapping[str, Any], stored: Stored) -> dict[str, A
         "kpi": block["kpi"],
         "p_better": better(block, samples),
         "money": None if worth is None else money(worth["mean"], _error(worth, samples)),
+        "facts": _facts(block, samples),
         "rows": [
             {
                 "segment": segment,
@@ -214,6 +223,26 @@ def _outcome(name: str, block: Mapping[str, Any], stored: Stored) -> dict[str, A
             for segment, levels in places
         ],
     }
+
+
+def _facts(block: Mapping[str, Any], samples: int) -> list[str]:
+    """Say where an effect comes from, what its pilot could have seen, and what a customer is worth."""
+    told = [_DESIGNS[block.get("design")]]
+    if block.get("minimum_detectable_effect") is not None:
+        least = percent(block["minimum_detectable_effect"], 0.001)
+        told.append(f"A pilot like this finds an effect of {least} with a probability of 80 %.")
+    if block.get("sign_error") is not None and block["pooled"]["difference"]["low"] is not None:
+        wrong = chance(block["sign_error"], samples)
+        told.append(f"The chance that the effect has the other sign is {wrong}.")
+    if block.get("clv") is not None:
+        control, treated = (level(block["clv"][arm]["mean"]) for arm in ("control", "treated"))
+        told.append(
+            f"A new customer is worth {control} without and {treated} with the treatment, discounted."
+        )
+    if block.get("share_beyond_tenure") is not None:
+        share = percent(block["share_beyond_tenure"], 0.005)
+        told.append(f"{share} of its money lies at tenures that the pilot did not observe.")
+    return told
 
 
 def _difference(block: Mapping[str, Any], share: bool) -> str:

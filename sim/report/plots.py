@@ -15,6 +15,7 @@ from sim.report import style
 from sim.report.density_plots import density
 from sim.report.effect_plots import effects
 from sim.report.names import clean
+from sim.report.period_plots import effect_by_period
 from sim.report.posterior_plots import posteriors
 from sim.report.stored import Stored
 from sim.report.words import MONTHS, NONE, behind, chance, median_error, metric, money, number, opening
@@ -46,7 +47,7 @@ def draw(run: Path) -> list[Path]:
                 payback_curve(stored, folder),
                 cash_fan(stored, folder),
             ]
-        drawn.append(effects(stored, folder))
+        drawn += [effects(stored, folder), effect_by_period(stored, folder)]
         drawn += posteriors(stored, folder)
     return [path for path in drawn if path is not None]
 

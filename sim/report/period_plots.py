@@ -1,0 +1,66 @@
+"""How the effect ran over the periods of the pilot, as observed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from sim.report import style
+from sim.report.names import clean, wrap
+from sim.report.stored import Stored
+
+_MOST_PANELS = 6
+_MOST_TICKS = 12
+
+
+def effect_by_period(stored: Stored, folder: Path) -> Path | None:
+    """Draw the unpooled relative effect of each period; None where no table tells the time."""
+    outcomes = {
+        name: block
+        for name, block in stored.summary["outcomes"].items()
+        if block.get("periods") and sum(row["relative"] is not None for row in block["periods"]) > 1
+    }
+    if not outcomes:
+        return None
+    shown = dict(list(outcomes.items())[:_MOST_PANELS])
+    fig = style.figure((9.0, 1.9 + 2.4 * len(shown)))
+    for axes, (name, block) in zip(
+        fig.subplots(len(shown), 1, squeeze=False)[:, 0], shown.items(), strict=True
+    ):
+        _panel(axes, name, block)
+    falling = [
+        check["name"].split(":")[1]
+        for check in stored.summary["checks"]
+        if check["name"].startswith("novelty:") and check["status"] != "ok"
+    ]
+    title = "No effect fades over the pilot's periods"
+    if falling:
+        which = ", ".join(clean(name, 30) for name in dict.fromkeys(falling))
+        title = f"{which}: the effect falls over the pilot"
+    below = style.foot(stored, "dot: effect of one period by itself; bar: 90 % interval; line: pooled effect")
+    subtitle = f"{clean(stored.summary['programme']['name'])}: relative effect by period of the pilot"
+    names = [clean(name) for name in shown]
+    path = folder / "effect_by_period.png"
+    return style.save(fig, path, title=title, subtitle=subtitle, below=below, names=names)
+
+
+def _panel(axes: Axes, name: str, block: Mapping[str, Any]) -> None:
+    rows = block["periods"]
+    known = [(place, row) for place, row in enumerate(rows) if row["relative"] is not None]
+    for place, row in known:
+        axes.plot([place] * 2, [100 * row["low"], 100 * row["high"]], color=style.MIDDLE, linewidth=3)
+        axes.plot(place, 100 * row["relative"], "o", color=style.INK, markersize=6, zorder=4)
+    pooled = block["pooled"]["relative"]["mean"]
+    if pooled is not None:
+        axes.axhline(100 * pooled, color=style.MAIN, linewidth=2.0)
+    axes.axhline(0, color=style.INK, linewidth=1.0)
+    step = -(-len(rows) // _MOST_TICKS)
+    places = range(0, len(rows), step)
+    axes.set_xticks(places, [clean(rows[place]["period"], 12) for place in places])
+    axes.set_xlim(-0.6, len(rows) - 0.4)
+    axes.grid(axis="y")
+    axes.yaxis.set_major_formatter(style.ticks())
+    axes.set_title(wrap(f"{clean(name, 40)}: change in %", 88))
