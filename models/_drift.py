@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import logit
+from scipy.special import expit, logit
 
 from sim.local_level import smooth
 from sim.records.arrays import FloatArray
@@ -34,22 +34,29 @@ _YEARS = 24
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """How a mean is taken to the link scale, and the slope of that at the mean."""
+    """How a mean is taken to the link scale, the slope of that at a mean, and the way back."""
 
     of: Callable[[FloatArray], FloatArray]
     slope: Callable[[FloatArray], FloatArray]
+    inverse: Callable[[FloatArray], FloatArray]
 
 
-LOG = Link(np.log, lambda mean: 1 / mean)
-LOGIT = Link(logit, lambda mean: 1 / (mean * (1 - mean)))
+LOG = Link(np.log, lambda mean: 1 / mean, np.exp)
+LOGIT = Link(logit, lambda mean: 1 / (mean * (1 - mean)), expit)
 
 
-def arrays(summary: PilotSummary, link: Link) -> dict[str, FloatArray]:
-    """Return ``drift`` (mean, sd) and, where it is learnt, ``placebo`` (2, windows): errors and variances."""
+def arrays(summary: PilotSummary, link: Link, m0: float) -> dict[str, FloatArray]:
+    """Return ``drift`` (mean, sd) and, where it is learnt, ``placebo`` (2, windows): errors and variances.
+
+    A stated bias is taken to the link scale at the pooled level `m0`.
+    """
     series, stated = summary.series, summary.design.bias
     if stated is not None:
-        before = _level(summary, link)
-        ends = [float(link.of(_inside(before * (1 + change), before)) - link.of(before)) for change in stated]
+        level = link.inverse(np.asarray(m0))
+        moved = [level * (1 + change) for change in stated]
+        if link is LOGIT:  # cut where a twentieth of the gap to 1 is left
+            moved = [np.minimum(mean, 1 - (1 - level) / 20) for mean in moved]
+        ends = [float(link.of(mean)) - m0 for mean in moved]
         return {"drift": np.array([sum(ends) / 2, (ends[1] - ends[0]) / (2 * _Z90)])}
     assert series is not None  # noqa: S101  # reading refuses a before-after pilot without periods
     assert series.launch >= LEAST_PERIODS  # noqa: S101  # and one with fewer periods and no `bias`
@@ -57,21 +64,6 @@ def arrays(summary: PilotSummary, link: Link) -> dict[str, FloatArray]:
     mean, variance = _forecast(series, values, variances, 0, series.launch, len(series.periods))
     placebos = [_placebo(series, values, variances, start, stop) for start, stop in series.windows]
     return {"drift": np.array([mean, np.sqrt(variance)]), "placebo": np.array(placebos).T}
-
-
-def _level(summary: PilotSummary, link: Link) -> FloatArray:
-    """Mean before the launch, from the series where there is one, else 1 on a scale without a unit."""
-    series = summary.series
-    if series is None:
-        return np.asarray(1.0 if link is LOG else 0.5)
-    totals = [part[:, :, : series.launch].sum() for part in (series.numerator, series.denominator)]
-    mean: FloatArray = np.asarray(totals[0] / totals[1])
-    return mean
-
-
-def _inside(mean: FloatArray, before: FloatArray) -> FloatArray:
-    """Keep a share below 1: a change beyond it is cut where a twentieth of the gap is left."""
-    return np.where(before < 1, np.minimum(mean, 1 - (1 - before) / 20), mean) if before < 1 else mean
 
 
 def means(series: Series, link: Link) -> tuple[FloatArray, FloatArray]:

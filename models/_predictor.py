@@ -131,7 +131,7 @@ def coordinates(
             "design_now": np.moveaxis(shown[None] - now[:, None, :] @ pulled, (0, 1, 2), (2, 1, 0)),
         }
     if summary.design.kind == "before-after" and link is not None:
-        arrays |= _drift.arrays(summary, link)
+        arrays |= _drift.arrays(summary, link, m0)
     return {f"{prefix}{name}": np.asarray(values, order="C") for name, values in arrays.items()}
 
 

@@ -142,8 +142,7 @@ def test_a_before_after_effect_is_as_unsure_as_its_drift(tmp_path: Any) -> None:
     stated = replace(pilot, design=Design("before-after", (-0.05, 0.10)))
     found = run(stated, tmp_path)
     assert not [check for check in found.checks if check.status in ("warn", "fail")]
-    # Without a series the level at which the stated drift holds is taken to be one half.
-    ends = logit(0.5 * np.array([0.95, 1.10]))
+    ends = logit(0.225 * np.array([0.95, 1.10])) - logit(0.225)
     mean, sd = ends.mean(), (ends[1] - ends[0]) / (2 * norm.ppf(0.95))
     effect = found.draws["effect"][:, 0, 0]
     raw = logit(0.25) - logit(0.2)
@@ -193,7 +192,7 @@ def test_a_steady_past_leaves_little_bias_and_a_jumpy_one_much() -> None:
     found = {}
     for name, one in {"steady": steady, "jumpy": jumpy}.items():
         pilot = PilotSummary(("before", "treated"), ("all",), {}, np.ones((2, 1)), series=one)
-        found[name] = _drift.arrays(replace(pilot, design=Design("before-after")), _predictor.LOGIT)
+        found[name] = _drift.arrays(replace(pilot, design=Design("before-after")), _predictor.LOGIT, -1.4)
     assert abs(found["steady"]["drift"][0]) < 0.01
     assert found["steady"]["drift"][1] < 0.05
     assert found["jumpy"]["drift"][1] > 3 * found["steady"]["drift"][1]
@@ -209,7 +208,7 @@ def test_the_season_is_no_drift() -> None:
     pilot = PilotSummary(
         ("before", "treated"), ("all",), {}, np.ones((2, 1)), design=Design("before-after"), series=one
     )
-    mean, _ = _drift.arrays(pilot, _predictor.LOG)["drift"]
+    mean, _ = _drift.arrays(pilot, _predictor.LOG, -1.6)["drift"]
     truth = np.log(values[36:].mean()) - np.log(values[:36].mean())
-    blind = _drift.arrays(replace(pilot, series=replace(one, calendar=())), _predictor.LOG)["drift"][0]
+    blind = _drift.arrays(replace(pilot, series=replace(one, calendar=())), _predictor.LOG, -1.6)["drift"][0]
     assert abs(mean - truth) < 0.05 < abs(blind - truth)

@@ -55,8 +55,8 @@ def _told(prepared: Prepared, outcome: OutcomePlan) -> str:
         parts.append("levels stated in the config, nothing is fitted")
     else:
         counts = summary.size.sum(axis=1)
-        arms = ", ".join(f"{arm} {units:,.0f}" for arm, units in zip(summary.arms, counts, strict=True))
-        parts.append(f"fitted on {summary.origin}: {arms} units")
+        cells = ", ".join(f"{cell} {units:,.0f}" for cell, units in zip(summary.cells, counts, strict=True))
+        parts.append(f"fitted on {summary.origin}: {cells} units")
     segments = prepared.segments[outcome.name]
     if len(segments) > 1:
         parts.append(f"segments {', '.join(segments)}")

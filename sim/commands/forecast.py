@@ -16,11 +16,11 @@ import numpy as np
 
 from sim.engine.fit import Progress, fit_all
 from sim.engine.prepare import Prepared, prepare
+from sim.engine.study import fit_checks
 from sim.engine.summary import pooled, summarise
 from sim.engine.world import Strategy, World
 from sim.errors import Problem, ProblemsError
 from sim.records.arrays import FloatArray
-from sim.records.check import Check
 from sim.records.fit import Fit
 from sim.records.quantity import quoted
 from sim.report.write import file_name, is_whole, publish
@@ -168,7 +168,7 @@ def run(
     started = time.perf_counter()
     fits = fit_all(prepared, store, refit=refit, progress=progress)
     seconds = {"fit": round(time.perf_counter() - started, 3)}
-    checks = [*prepared.checks, *_fit_checks(fits)]
+    checks = [*prepared.checks, *fit_checks(fits)]
     trusted = all(check.status != "fail" for check in checks)
     show = trusted or allow_untrusted
     world = World(prepared, {name: fit.draws for name, fit in fits.items()}, prepared.drawn) if show else None
@@ -223,14 +223,6 @@ def _writable(out: Path) -> None:
         raise ProblemsError(
             Problem(f"{here} cannot be written to", "a writable folder", "choose another --out", str(out))
         )
-
-
-def _fit_checks(fits: Mapping[str, Fit]) -> list[Check]:
-    return [
-        Check(f"{check.name}:{name}", check.status, check.message, check.remedy)
-        for name, fit in fits.items()
-        for check in fit.checks
-    ]
 
 
 def _columns(

@@ -12,7 +12,7 @@ from sim.config.outcome import resolve_outcome
 from sim.config.plan import ONLY_ARM, FlowPlan, OutcomePlan, Plan, Reference, VolumePlan
 from sim.config.resolver import Resolver
 from sim.config.schema import Config
-from sim.records.quantity import scalars
+from sim.records.quantity import Certain, quoted, scalars
 
 
 def resolve(config: Config, tree: Mapping[str, Any], source: Source, path: Path) -> Plan:
@@ -207,6 +207,16 @@ def _correlations(found: Resolver, outcomes: Mapping[str, OutcomePlan]) -> tuple
                 sides.append(match)
         if len(sides) == 2 and sides[0] == sides[1]:
             found.problem(("correlations", number, "of"), f'"{sides[0]}" with itself', "two quantities")
-        elif len(sides) == 2:
+        elif len(sides) == 2 and not any(_fixed(found, side) for side in sides):
             result.append((sides[0], sides[1], pair.rho))
     return tuple(result)
+
+
+def _fixed(found: Resolver, name: str) -> bool:
+    """Whether ``--set`` made a quantity certain, which leaves nothing to correlate."""
+    path = name.split(".by.", maxsplit=1)[0]
+    overridden = {".".join(quoted(str(part)) for part in key) for key in found.source.overridden}
+    tails = ("", ".once", ".monthly")
+    return isinstance(found.quantities.get(path), Certain) and any(
+        f"{path.removesuffix(tail)}{other}" in overridden for tail in tails for other in tails
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sim.config.plan import OutcomePlan, Plan
 from sim.engine.segments import unseen
@@ -13,11 +14,21 @@ from sim.records.check import Check
 from sim.records.reading import Reading
 from sim.records.summary import PilotSummary
 
+if TYPE_CHECKING:
+    from sim.pilot.summary import Pilot
 
-def read_pilot(plan: Plan, outcome: OutcomePlan, data: dict[str, str]) -> tuple[PilotSummary, list[Check]]:
+
+type Pilots = dict[str, "Pilot"]
+"""Tables that were read before, by what was asked of them."""
+
+
+def read_pilot(
+    plan: Plan, outcome: OutcomePlan, data: dict[str, str], pilots: Pilots
+) -> tuple[PilotSummary, list[Check]]:
     """Return an outcome's statistics and the findings on them; note the sha256 of its table in `data`.
 
-    Segments of the rollout that the pilot did not see are there with nothing observed.
+    Segments of the rollout that the pilot did not see are there with nothing observed. What was read is
+    kept in `pilots`, and not read twice.
 
     Raises
     ------
@@ -28,7 +39,8 @@ def read_pilot(plan: Plan, outcome: OutcomePlan, data: dict[str, str]) -> tuple[
 
     reading = outcome.data
     assert reading is not None  # noqa: S101  # the caller passes fitted outcomes only
-    pilot = read(reading, outcome.model)
+    asked = f"{outcome.model.name} {reading}"
+    pilot = pilots.get(asked) or pilots.setdefault(asked, read(reading, outcome.model))
     summary = pilot.summary
     _note_file(reading, data)
     stock = _has_stock(plan, outcome) and outcome.tenure_mix is None

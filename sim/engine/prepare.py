@@ -14,7 +14,7 @@ from sim.config.load import Source, load
 from sim.config.plan import Plan
 from sim.config.resolve import resolve
 from sim.engine.history import forecast_volumes
-from sim.engine.pilots import read_mix, read_pilot
+from sim.engine.pilots import Pilots, read_mix, read_pilot
 from sim.engine.segments import check_segments, elicited_segments
 from sim.errors import Problems, ProblemsError
 from sim.records.arrays import FloatArray
@@ -66,7 +66,9 @@ class Prepared:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def prepare(path: Path, sets: Sequence[str] = (), *, seed: int | None = None) -> Prepared:
+def prepare(
+    path: Path, sets: Sequence[str] = (), *, seed: int | None = None, pilots: Pilots | None = None
+) -> Prepared:
     """Read config and data, and check everything that can be known before sampling.
 
     Parameters
@@ -77,6 +79,8 @@ def prepare(path: Path, sets: Sequence[str] = (), *, seed: int | None = None) ->
         ``KEY=VALUE`` overrides.
     seed : int or None
         Overrides ``sampling.seed``.
+    pilots : dict or None
+        Tables read before, which are not read again; those read now are added.
 
     Raises
     ------
@@ -89,12 +93,13 @@ def prepare(path: Path, sets: Sequence[str] = (), *, seed: int | None = None) ->
     problems = Problems()
     summaries: dict[str, PilotSummary] = {}
     mixes: dict[str, FloatArray] = {}
+    known: Pilots = {} if pilots is None else pilots
     checks = list(plan.notes)
     data: dict[str, str] = {}
     for name, outcome in plan.outcomes.items():
         if outcome.data is not None:
             with problems.gather():
-                summaries[name], found = read_pilot(plan, outcome, data)
+                summaries[name], found = read_pilot(plan, outcome, data, known)
                 checks += found
                 if outcome.tenure_mix is not None:
                     mixes[name] = read_mix(outcome, summaries[name], data)

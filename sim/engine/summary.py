@@ -107,8 +107,14 @@ def _flows(items: Mapping[str, FlowPlan], ledger: Mapping[str, FloatArray], fact
     }
 
 
-def _strategy(world: World, strategy: Strategy) -> tuple[Block, dict[str, FloatArray]]:
-    """Return the block of one strategy, and its metrics per sample."""
+def figures(world: World, strategy: Strategy) -> tuple[dict[str, FloatArray], Block, Block, Block]:
+    """Return a strategy's metrics by sample, and the blocks ``metrics``, ``probability``, ``risk``.
+
+    Raises
+    ------
+    ProblemsError
+        When amounts are too large to be added up.
+    """
     plan = world.plan
     with np.errstate(over="ignore"):
         finite = (
@@ -124,7 +130,7 @@ def _strategy(world: World, strategy: Strategy) -> tuple[Block, dict[str, FloatA
         for state in states
         if state.plan.acquires and state.projection is not None
     ]
-    samples, metrics, probability, risk = measure(
+    return measure(
         strategy.benefit,
         strategy.cost,
         strategy.factors,
@@ -136,6 +142,12 @@ def _strategy(world: World, strategy: Strategy) -> tuple[Block, dict[str, FloatA
         acquired=sum(acquired[1:], start=acquired[0]) if acquired else None,
         lifetime_value=_lifetime_value(world, strategy),
     )
+
+
+def _strategy(world: World, strategy: Strategy) -> tuple[Block, dict[str, FloatArray]]:
+    """Return the block of one strategy, and its metrics per sample."""
+    plan = world.plan
+    samples, metrics, probability, risk = figures(world, strategy)
     months = [evidence.observed_months(world, name) for name in world.prepared.summaries]
     known = [value for value in months if value is not None]
     block = {

@@ -40,7 +40,8 @@ def effect_by_period(stored: Stored, folder: Path) -> Path | None:
     if falling:
         which = ", ".join(clean(name, 30) for name in dict.fromkeys(falling))
         title = f"{which}: the effect falls over the pilot"
-    below = style.foot(stored, "dot: effect of one period by itself; bar: 90 % interval; line: pooled effect")
+    marks = "dot: effect of one period by itself; bar: 90 % interval; line: mean effect of the rollout"
+    below = style.foot(stored, marks)
     subtitle = f"{clean(stored.summary['programme']['name'])}: relative effect by period of the pilot"
     names = [clean(name) for name in shown]
     path = folder / "effect_by_period.png"

@@ -1,0 +1,104 @@
+"""What commands that build on a forecast share: the study of it, and a folder for the answer in its run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sim.commands.forecast import Result, run
+from sim.engine.fit import Progress
+from sim.engine.study import Study
+from sim.report.tables import write_json
+from sim.report.write import is_whole, publish
+
+
+@dataclass(frozen=True)
+class Found:
+    """An answer of a command, read from its files.
+
+    Parameters
+    ----------
+    path : Path
+        ``<run>/<command>-<hash of the options>``.
+    forecast : Result
+        The forecast that it rests on.
+    """
+
+    path: Path
+    forecast: Result
+
+    @cached_property
+    def result(self) -> dict[str, Any]:
+        """Contents of ``answer.json``."""
+        loaded: dict[str, Any] = json.loads((self.path / "answer.json").read_text("utf-8"))
+        return loaded
+
+    @property
+    def sentence(self) -> str:
+        """The answer in one sentence."""
+        return str(self.result["sentence"])
+
+
+def begin(
+    config: str | Path,
+    *,
+    sets: Sequence[str] = (),
+    out: str | Path,
+    seed: int | None = None,
+    refit: bool = False,
+    allow_untrusted: bool = False,
+    progress: Progress | None = None,
+) -> tuple[Result, Study]:
+    """Run the forecast, or take the run that is there, and return it with the study of its config.
+
+    Parameters
+    ----------
+    config, sets, out, seed, refit, allow_untrusted, progress
+        As for `sim.forecast`.
+
+    Raises
+    ------
+    ProblemsError
+        As for `sim.forecast`.
+    """
+    store = Path(os.environ.get("SIM_FITS") or Path(out) / ".fits")
+    study = Study(Path(config), tuple(sets), seed, store, refit, progress)
+    result = run(study.world.prepared, Path(out), allow_untrusted=allow_untrusted)
+    return result, study
+
+
+def answer(
+    forecast: Result,
+    command: str,
+    options: Mapping[str, Any],
+    build: Callable[[Path], Mapping[str, Any]],
+) -> Found:
+    """Write an answer into a folder of its own inside the run, whole or not at all.
+
+    Parameters
+    ----------
+    forecast : Result
+    command : str
+    options : mapping
+        Everything besides the run that determines the answer; its hash names the folder, and an answer
+        that is there already is not made again.
+    build : callable
+        ``build(folder) -> answer``: writes tables and plots into the folder and returns what
+        ``answer.json`` holds, with ``sentence``.
+    """
+    text = json.dumps(dict(options), sort_keys=True, ensure_ascii=False, default=str)
+    target = forecast.run / f"{command}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    def whole(folder: Path) -> dict[str, Any]:
+        write_json(folder / "answer.json", build(folder))
+        return {"command": command, "options": dict(options)}
+
+    if not is_whole(target):
+        publish(target, whole)
+    return Found(target, forecast)
