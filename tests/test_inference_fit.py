@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.special import expit, logit
 
 from sim.contract import Priors
@@ -218,3 +220,19 @@ def test_a_sample_that_stopped_early_is_no_sample() -> None:
     whole["sample_stats"]["energy"].values[2, 700:] = np.nan
     with pytest.raises(InterruptedFitError, match="3700 of 4000"):
         fitting.complete(whole, Sampler())
+
+
+def test_a_model_compiled_for_other_labels_is_taken_and_named_anew(tmp_path: Path) -> None:
+    """As many arms and segments: no second compile, the same draws, the pilot's own names."""
+    first = hillstrom()
+    fitted("conversion")
+    compiled = set(fitting._compiled)
+    other = replace(first, arms=("menneske", "客服"), segments=("Ø",))
+    found = fit(CONVERSION, other, Priors(), Sampler(), seed=1, source=source("conversion"), store=tmp_path)
+    assert set(fitting._compiled) == compiled
+    np.testing.assert_array_equal(found.draws["effect"], fitted("conversion").draws["effect"])
+    tree = xr.open_datatree(found.netcdf, engine="h5netcdf")
+    assert tree["posterior"]["level"].coords["arm"].values.tolist() == ["menneske", "客服"]
+    assert tree["posterior"]["effect"].coords["treated"].values.tolist() == ["客服"]
+    assert tree["prior"]["effect"].coords["treated"].values.tolist() == ["客服"]
+    tree.close()

@@ -28,7 +28,7 @@ STRICTER = 0.99
 """Target acceptance of the second attempt."""
 _PRIOR_DRAWS = 1000
 _compiled: dict[str, Any] = {}
-"""Compiled models of this process: other data of the same arms and segments need no new one."""
+"""Compiled models of this process: other data of as many arms and segments need no new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,7 @@ def fit(
     seeds = np.random.SeedSequence(seed).spawn(3)
     compiled = _compile(model, summary, priors, source)
     tree, checks, figures = _sample_and_judge(compiled, sampler, int(seeds[0].generate_state(1)[0]), tell)
+    tree = _relabelled(tree, summary)
     posterior = _named(tree)
     draws = {
         str(name): np.ascontiguousarray(values.values.reshape(-1, *values.shape[2:]))
@@ -154,12 +155,13 @@ def _key(
 
 
 def _compile(model: OutcomeModel, summary: PilotSummary, priors: Priors, source: bytes) -> Any:
-    """Compile the model, or give the data to one compiled before for the same arms and segments."""
+    """Compile the model, or give the data to one compiled before for as many arms and segments."""
     import nutpie
 
     data = model.data(summary, priors)
     ranks = sorted((name, np.ndim(values)) for name, values in data.items())
-    what = repr((model.name, summary.arms, summary.segments, ranks)).encode() + source
+    sizes = len(summary.arms), len(summary.segments), summary.design.kind
+    what = repr((model.name, sizes, ranks)).encode() + source
     structure = hashlib.sha256(what).hexdigest()
     if structure not in _compiled:
         built = model.build(summary, priors)
@@ -236,6 +238,23 @@ def complete(tree: xarray.DataTree, sampler: Sampler) -> None:
     if energy.shape != (sampler.chains, sampler.draws) or np.isnan(energy[:, -1]).any():
         due = sampler.chains * sampler.draws
         raise InterruptedFitError(f"sampling stopped after {done} of {due} draws")
+
+
+def _relabelled(tree: xarray.DataTree, summary: PilotSummary) -> xarray.DataTree:
+    """Name arms and segments as the pilot does: the model may have been compiled for another one."""
+    import xarray as xr
+
+    posterior = tree["posterior"].to_dataset()
+    labels = {
+        "arm": summary.arms,
+        "segment": summary.segments,
+        "treated": summary.arms[1:],
+        "cell": summary.cells,
+    }
+    known = {dim: list(names) for dim, names in labels.items() if dim in posterior.dims}
+    groups = {name: child.to_dataset() for name, child in tree.children.items()}
+    named: xr.DataTree = xr.DataTree.from_dict({**groups, "posterior": posterior.assign_coords(known)})
+    return named
 
 
 def _labelled(draws: Draws, posterior: xarray.Dataset) -> xarray.Dataset:
