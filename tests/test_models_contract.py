@@ -29,6 +29,26 @@ def example(name: str, shape: tuple[int, int]) -> PilotSummary:
         return summary(model, {"trials": 500 * full, "successes": np.rint(20 * spread)})
     if name == "cost":
         return summary(model, {"n": 50 * full, "mean": 10 * spread, "sd": 7 * full})
+    if name == "revenue":
+        # Amounts of some 200,000, so that logarithms stay above 0 whatever is drawn.
+        logs = {"log_mean": 12 * full, "log_squares": 25 * spread}
+        return summary(model, {"trials": 500 * full, "payers": np.rint(40 * spread), **logs})
+    if name == "count":
+        value = np.arange(128.0)
+        # Two units each with 0, 1 … 4 events in every cell; half of the units were seen four times as long.
+        histogram = np.zeros((*shape, 128))
+        histogram[..., :5] = 2
+        units = 5 * np.ones((*shape, 2))
+        events = units * [0.8, 3.2]
+        return summary(
+            model,
+            {"units": units, "events": events, "histogram": histogram, "value": value, "exposure": [1, 4]},
+        )
+    if name == "rating":
+        counts = np.rint(spread[..., None] * [4, 6, 12, 40, 30])
+        reference = np.array([5, 7, 13, 41, 31]) / 97
+        value = np.arange(1.0, 6)
+        return summary(model, {"counts": counts, "value": value, "score": value, "reference": reference})
     if name == "churn":
         left = np.rint(200 * np.exp(-0.1 * spread[..., None] * np.arange(6)))
         at_risk = np.concatenate([left[..., :-1], 0 * left[..., :1]], axis=2)
@@ -160,6 +180,13 @@ def shown_level(name: str, made: dict[str, Any], pilot: PilotSummary) -> Any:
         return mean["successes"] / pilot.statistics["trials"]
     if name == "cost":
         return mean["mean"]
+    if name == "revenue":
+        log_variance = mean["log_squares"] / (mean["payers"] - 1)
+        return mean["payers"] / pilot.statistics["trials"] * np.exp(mean["log_mean"] + log_variance / 2)
+    if name == "count":
+        return mean["events"].sum(axis=-1) / (pilot.statistics["units"] @ pilot.statistics["exposure"])
+    if name == "rating":
+        return mean["counts"] @ pilot.statistics["value"] / pilot.size
     weight = pilot.statistics["at_risk"].sum(axis=0)
     hazard = mean["churned"] / np.maximum(mean["at_risk"], 1e-9)
     return (hazard * weight).sum(axis=-1) / weight.sum(axis=-1)
@@ -222,5 +249,12 @@ def test_an_effect_prior_is_the_relative_change_of_the_mean(model: OutcomeModel)
         assert odds / (1 + odds) / rate - 1 == pytest.approx(0.1, abs=2e-3)
     elif model.name == "churn":
         assert np.exp(draws["effect"].mean()) - 1 == pytest.approx(0.1, abs=1e-3)
+    elif model.name == "rating":
+        # Likewise the prior is taken to the latent scale at the pooled answers.
+        chance, m0 = pilot.statistics["reference"], model.data(pilot, priors)["m0"]
+        cut = np.log(np.cumsum(chance)[:-1] / (1 - np.cumsum(chance)[:-1])) + m0
+        up = 1 / (1 + np.exp(cut - m0 - np.array([[0.0], [draws["effect"].mean()]])))
+        mean = 1 + up.sum(axis=1)
+        assert mean[1] / mean[0] - 1 == pytest.approx(0.1, abs=1e-3)
     else:
         assert level[:, 1] / level[:, 0] - 1 == pytest.approx(0.1, abs=1e-3)

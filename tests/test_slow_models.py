@@ -44,7 +44,14 @@ def sample(model: OutcomeModel, pilot: PilotSummary, seed: int, **frozen: Any) -
 
 
 ODD = {"effect_hat": 0.4, "effect_var": 0.03, "base_var": 0.3}
-SILENT = {"conversion": ("trials", "successes"), "cost": ("precision",), "churn": ("survived", "churned")}
+SILENT = {
+    "conversion": ("trials", "successes"),
+    "cost": ("precision",),
+    "churn": ("survived", "churned"),
+    "revenue": ("trials", "payers", "log_squares"),
+    "count": ("units", "events", "tail", "beyond"),
+    "rating": ("counts",),
+}
 
 
 @pytest.mark.parametrize("name", sorted(models()))
@@ -56,8 +63,9 @@ def test_without_data_the_posterior_is_the_prior_in_any_coordinates(name: str) -
     model, pilot = models()[name], example(name, (3, 3))
     arrays = model.data(pilot, Priors())
     frozen = {key: 0 * arrays[key] for key in SILENT[name]}
-    frozen |= {key: np.full_like(arrays[key], value) for key, value in ODD.items()}
-    frozen["base_hat"] = arrays["base_hat"] + np.array([-1.0, 0.0, 2.0])
+    for prefix in ("", "pay_") if "pay_m0" in arrays else ("",):
+        frozen |= {prefix + key: np.full_like(arrays[prefix + key], value) for key, value in ODD.items()}
+        frozen[f"{prefix}base_hat"] = arrays[f"{prefix}base_hat"] + np.array([-1.0, 0.0, 2.0])
     draws, passed = sample(model, pilot, 11, **frozen)
     assert passed
     prior = model.prior(pilot, Priors(), 4000, rng=np.random.default_rng(12))
@@ -69,7 +77,7 @@ def test_without_data_the_posterior_is_the_prior_in_any_coordinates(name: str) -
             assert ks_2samp(draws[key][where][::4], values[where]).pvalue > 1e-5, (key, place)
 
 
-PRIOR = ("m0", "design", "design_now", "nuisance", "nuisance_now", "drift")
+PRIOR = ("m0", "design", "design_now", "nuisance", "nuisance_now", "drift", "sigma_m0", "sigma_design")
 """Arrays that the prior is made of: they stay those of the example from which the truth was drawn."""
 
 
@@ -138,6 +146,34 @@ def thin(name: str) -> list[dict[str, Any]]:
             {"n": gap, "mean": np.array([[3.0, 0.0], [0.0, 2.0]]), "sd": one},
             {"n": 1e7 * one, "mean": 1e-6 * one, "sd": none},
             {"n": gap, "log_mean": 30 * one, "log_sd": 3 * one},
+        ]
+    if name == "revenue":
+        logs, some = {"log_mean": 3 * one, "log_squares": none}, (gap > 0) * one
+        return [
+            {"trials": one, "payers": one, **logs},
+            {"trials": gap, "payers": none, "log_mean": none, "log_squares": none},
+            {"trials": gap, "payers": gap, "log_mean": 30 * some, "log_squares": 9 * gap},
+            {"trials": 100 * one, "payers": np.array([[5.0, 0.0], [0.0, 1.0]]), **logs},
+            {"trials": 1e7 * one, "payers": np.array([[1e7, 1e3], [1e6, 1e7]]), **logs},
+        ]
+    if name == "count":
+        grids = {"exposure": [1.0], "value": np.arange(128.0)}
+        quiet, same = np.zeros((2, 2, 128)), np.zeros((2, 2, 128))
+        quiet[..., 0], same[..., 3] = gap, gap
+        units = gap[..., None]
+        return [
+            {"units": one[..., None], "events": none[..., None], "histogram": quiet / 100, **grids},
+            {"units": units, "events": 0 * units, "histogram": quiet, **grids},
+            {"units": units, "events": 3 * units, "histogram": same, **grids},
+        ]
+    if name == "rating":
+        points = {"value": np.arange(1.0, 6), "score": np.arange(1.0, 6)}
+        best, few = np.zeros((2, 2, 5)), np.zeros((2, 2, 5))
+        best[..., 4], few[..., 1], few[..., 4] = gap, 1, [[1, 0], [0, 3]]
+        return [
+            {"counts": counts, "reference": pooled / pooled.sum(), **points}
+            for counts in (0 * best, best, few, 1e5 * best)
+            for pooled in (counts.sum(axis=(0, 1)) + 1,)
         ]
     at_risk = np.zeros((2, 2, 3))
     at_risk[..., 0] = gap
