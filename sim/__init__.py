@@ -4,7 +4,7 @@ The public names are loaded when first used, so that ``import sim`` stays light.
 
 >>> import sim
 >>> sorted(name for name in dir(sim) if not name.startswith("_"))
-['ProblemsError', 'Result', 'check', 'forecast']
+['ProblemsError', 'Result', 'check', 'compare', 'forecast', 'longer_pilot', 'sensitivity']
 """
 
 from __future__ import annotations
@@ -14,16 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sim.commands.check import check
+    from sim.commands.compare import compare
     from sim.commands.forecast import Result, forecast
+    from sim.commands.pilot import longer_pilot
+    from sim.commands.sensitivity import sensitivity
     from sim.errors import ProblemsError
 
-__all__ = ["ProblemsError", "Result", "check", "forecast"]
+__all__ = ["ProblemsError", "Result", "check", "compare", "forecast", "longer_pilot", "sensitivity"]
 
 _HOME = {
     "ProblemsError": "sim.errors",
     "Result": "sim.commands.forecast",
     "check": "sim.commands.check",
+    "compare": "sim.commands.compare",
     "forecast": "sim.commands.forecast",
+    "longer_pilot": "sim.commands.pilot",
+    "sensitivity": "sim.commands.sensitivity",
 }
 
 

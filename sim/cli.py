@@ -46,6 +46,10 @@ Out = Annotated[Path, typer.Option("--out", help="Folder for results and stored 
 Seed = Annotated[int | None, typer.Option("--seed", help="Override sampling.seed.", min=0)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result's path only.")]
+Refit = Annotated[bool, typer.Option("--refit", help="Sample anew even where a fit is stored.")]
+AllowUntrusted = Annotated[
+    bool, typer.Option("--allow-untrusted", help="Write figures even when a check fails (exit stays 3).")
+]
 RESULTS = Path("results")
 
 
@@ -202,6 +206,259 @@ def report(
     _forecast_answer("report", rebuild(run, out=out), quiet=quiet).tell(as_json=as_json)
 
 
+def _found_answer(command: str, found: Any, lines: Callable[[Any], Any], *, quiet: bool) -> Answer:
+    """Return the answer of a command that builds on a forecast; `lines` makes its table."""
+    trusted = bool(found.result["trusted"])
+
+    def show() -> None:
+        if quiet:
+            _print(str(found.path))
+            return
+        from rich.console import Console
+
+        from sim.report.answer_screen import show as show_screen
+
+        show_screen(found.sentence, lines(found.result), found.path, Console(), found.result.get("notes", ()))
+
+    return Answer(
+        command,
+        code=DONE if trusted else UNTRUSTED,
+        run=str(found.forecast.run),
+        trusted=trusted,
+        sentence=found.sentence,
+        result={**found.result, "path": str(found.path)},
+        checks=found.forecast.summary["checks"],
+        show=show,
+    )
+
+
+@app.command()
+def sensitivity(
+    config: Config,
+    strategy: Annotated[
+        str | None, typer.Option("--strategy", help="Treated arm to explain; by default the best on average.")
+    ] = None,
+    by_segment: Annotated[
+        bool, typer.Option("--by-segment", help="Fitted levels and effects by segment, not over all.")
+    ] = False,
+    sets: Sets = None,
+    out: Out = RESULTS,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    refit: Refit = False,
+    allow_untrusted: AllowUntrusted = False,
+) -> None:
+    """Say which uncertainty moves the result, and which one is worth resolving first.
+
+    Tornado, shares of variance (Sobol, Shapley) and the expected value of knowing each input and each
+    group of them before deciding (EVPPI): what varies most need not be what matters for the decision.
+    """
+    from sim.commands.sensitivity import sensitivity as run
+    from sim.report.answer_screen import sensitivity_lines
+
+    with _progress(shown=not (as_json or quiet)) as progress:
+        found = run(
+            config,
+            strategy=strategy,
+            by_segment=by_segment,
+            sets=sets or (),
+            out=out,
+            seed=seed,
+            refit=refit,
+            allow_untrusted=allow_untrusted,
+            progress=progress,
+        )
+    _found_answer("sensitivity", found, sensitivity_lines, quiet=quiet).tell(as_json=as_json)
+
+
+@app.command()
+def compare(
+    configs: Annotated[
+        list[Path],
+        typer.Argument(help="Two configs or more, or one with several treated arms.", show_default=False),
+    ],
+    sets: Sets = None,
+    out: Out = RESULTS,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    refit: Refit = False,
+    allow_untrusted: AllowUntrusted = False,
+) -> None:
+    """Put alternatives side by side: which is best, how surely, and what choosing it may lose.
+
+    Forecasts each config with the same seed, so that what the alternatives share cancels in their
+    difference. `--set` holds for all of them. The answer lies in the run of the first config.
+    """
+    from sim.commands.compare import compare as run
+    from sim.report.answer_screen import compare_lines
+
+    with _progress(shown=not (as_json or quiet)) as progress:
+        found = run(
+            configs,
+            sets=sets or (),
+            out=out,
+            seed=seed,
+            refit=refit,
+            allow_untrusted=allow_untrusted,
+            progress=progress,
+        )
+    _found_answer("compare", found, compare_lines, quiet=quiet).tell(as_json=as_json)
+
+
+@app.command()
+def pilot(
+    config: Config,
+    months: Annotated[
+        str | None,
+        typer.Option("--months", metavar="N,N,…", help="Lengths to weigh instead of decision.pilot.months."),
+    ] = None,
+    strategy: Annotated[
+        str | None, typer.Option("--strategy", help="Treated arm; by default the best on average.")
+    ] = None,
+    sets: Sets = None,
+    out: Out = RESULTS,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    refit: Refit = False,
+    allow_untrusted: AllowUntrusted = False,
+) -> None:
+    """Say whether a longer pilot is worth its cost, and how long it should be.
+
+    Simulates what each length of further pilot would show, and weighs what its data are worth (EVSI)
+    against its cost and the cost of waiting. Needs decision.pilot.cost_per_month. Also: starting with a
+    first stage (decision.stage), and what a point of a KPI would have to be worth.
+    """
+    from sim.commands.pilot import parse_months
+    from sim.commands.pilot import pilot as run
+    from sim.report.pilot_screen import pilot_lines
+
+    with _progress(shown=not (as_json or quiet)) as progress:
+        found = run(
+            config,
+            months=parse_months(months),
+            strategy=strategy,
+            sets=sets or (),
+            out=out,
+            seed=seed,
+            refit=refit,
+            allow_untrusted=allow_untrusted,
+            progress=progress,
+        )
+    _found_answer("pilot", found, pilot_lines, quiet=quiet).tell(as_json=as_json)
+
+
+@app.command()
+def sweep(
+    config: Config,
+    vary: Annotated[
+        list[str],
+        typer.Option(
+            "--vary",
+            metavar="KEY=…",
+            help="Any number in the config: KEY=lo:hi:n (evenly spaced) or KEY=a,b,c. Several make a grid.",
+            show_default=False,
+        ),
+    ],
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option("--metric", help="A metric of summary.json, e.g. npv, roi, irr. The first is drawn."),
+    ] = None,
+    strategy: Annotated[
+        str | None, typer.Option("--strategy", help="Treated arm to tell of; by default the best on average.")
+    ] = None,
+    sets: Sets = None,
+    out: Out = RESULTS,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    refit: Refit = False,
+    allow_untrusted: AllowUntrusted = False,
+) -> None:
+    """Forecast over a grid of config values, and say where investing begins to pay.
+
+    Every setting equals `sim forecast --set KEY=VALUE`: the same samples, and only what a key changes is
+    simulated anew. Writes a table (CSV and Parquet) and a plot: a line for one key, a map for two.
+    """
+    from sim.commands.sweep import DEFAULT_METRICS
+    from sim.commands.sweep import sweep as run
+    from sim.report.sweep_screen import sweep_lines
+
+    with _progress(shown=not (as_json or quiet)) as progress:
+        found = run(
+            config,
+            vary=vary,
+            metrics=metrics or DEFAULT_METRICS,
+            strategy=strategy,
+            sets=sets or (),
+            out=out,
+            seed=seed,
+            refit=refit,
+            allow_untrusted=allow_untrusted,
+            progress=progress,
+        )
+    _found_answer("sweep", found, sweep_lines, quiet=quiet).tell(as_json=as_json)
+
+
+@app.command()
+def target(
+    config: Config,
+    key: Annotated[
+        str, typer.Option("--solve", metavar="KEY", help="Any number in the config.", show_default=False)
+    ],
+    goal: Annotated[
+        str,
+        typer.Option("--goal", help="npv=N, roi=R, payback=T (months) or revenue=N.", show_default=False),
+    ],
+    between: Annotated[
+        str | None,
+        typer.Option("--between", metavar="LO:HI", help="Where to look; by default ever further from today."),
+    ] = None,
+    probability: Annotated[
+        float | None,
+        typer.Option(
+            "--probability", help="Chance with which the goal is to be met; without it the mean meets it."
+        ),
+    ] = None,
+    strategy: Annotated[
+        str | None, typer.Option("--strategy", help="Treated arm; by default the best on average.")
+    ] = None,
+    sets: Sets = None,
+    out: Out = RESULTS,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    refit: Refit = False,
+    allow_untrusted: AllowUntrusted = False,
+) -> None:
+    """Solve for the value of one config number at which a goal is met, or say that there is none.
+
+    The goal is met by the mean (the ROI's ratio of means, the payback's median) or, with --probability,
+    with that chance. For a revenue it also tells what every stage of a funnel must deliver.
+    """
+    from sim.commands.target import target as run
+    from sim.report.sweep_screen import target_lines
+
+    with _progress(shown=not (as_json or quiet)) as progress:
+        found = run(
+            config,
+            key=key,
+            goal=goal,
+            between=between,
+            probability=probability,
+            strategy=strategy,
+            sets=sets or (),
+            out=out,
+            seed=seed,
+            refit=refit,
+            allow_untrusted=allow_untrusted,
+            progress=progress,
+        )
+    _found_answer("target", found, target_lines, quiet=quiet).tell(as_json=as_json)
+
+
 @app.command()
 def models(as_json: AsJson = False) -> None:
     """List the outcome models, the columns they read and what they mean."""
@@ -288,14 +545,15 @@ class _progress:  # noqa: N801  # reads as a verb where it is used
         from rich.console import Console
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        columns = (SpinnerColumn(), TextColumn("fit {task.description}"), BarColumn(), TimeElapsedColumn())
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
         self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self.bar.start()
         return self.update
 
     def update(self, name: str, share: float) -> None:
         if name not in self.tasks:
-            self.tasks[name] = self.bar.add_task(name, total=1.0)
+            told = name if name == "settings" else f"fit {name}"
+            self.tasks[name] = self.bar.add_task(told, total=1.0)
         self.bar.update(self.tasks[name], completed=share)
 
     def __exit__(self, *_: object) -> None:

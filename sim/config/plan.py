@@ -122,6 +122,37 @@ class FlowPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class PilotPlan:
+    """A longer pilot that is weighed against deciding now.
+
+    Parameters
+    ----------
+    cost_path : str
+        Quantity: what a month of it costs.
+    months : tuple of int
+        Lengths, in order.
+    delays_rollout : bool
+        Whether the rollout waits for it.
+    ran : float or None
+        Months that the pilot so far took, where its tables do not tell.
+    """
+
+    cost_path: str
+    months: tuple[int, ...]
+    delays_rollout: bool
+    ran: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """A first stage of the rollout: its share of the volume, its length, its share of the fixed costs."""
+
+    share: float
+    months: int
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A whole forecast, ready to run.
 
@@ -161,6 +192,8 @@ class Plan:
     folder: Path
     notes: tuple[Check, ...]
     resolved: Mapping[str, Any]
+    pilot: PilotPlan | None = None
+    stage: StagePlan | None = None
 
     @property
     def samples(self) -> int:

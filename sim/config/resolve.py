@@ -9,7 +9,16 @@ from typing import Any
 from sim.config.load import Source
 from sim.config.notes import notes
 from sim.config.outcome import resolve_outcome
-from sim.config.plan import ONLY_ARM, FlowPlan, OutcomePlan, Plan, Reference, VolumePlan
+from sim.config.plan import (
+    ONLY_ARM,
+    FlowPlan,
+    OutcomePlan,
+    PilotPlan,
+    Plan,
+    Reference,
+    StagePlan,
+    VolumePlan,
+)
 from sim.config.resolver import Resolver
 from sim.config.schema import Config
 from sim.records.quantity import Certain, quoted, scalars
@@ -52,6 +61,7 @@ def resolve(config: Config, tree: Mapping[str, Any], source: Source, path: Path)
             )
     discount_path = found.keep(("programme", "discount_rate"), programme.discount_rate)
     inflation_path = found.keep(("programme", "inflation"), programme.inflation)
+    pilot, stage = _learning(found)
     found.problems.raise_if_any()
     stem = path.resolve().parent.name if path.stem == "config" else path.stem
     name = programme.name or stem
@@ -82,7 +92,33 @@ def resolve(config: Config, tree: Mapping[str, Any], source: Source, path: Path)
         folder=source.folder,
         notes=notes(config, outcomes),
         resolved=resolved,
+        pilot=pilot,
+        stage=stage,
     )
+
+
+def _learning(found: Resolver) -> tuple[PilotPlan | None, StagePlan | None]:
+    """Return the longer pilot and the first stage that are weighed, both shorter than the horizon."""
+    decision, horizon = found.config.decision, found.config.programme.horizon
+    pilot = stage = None
+    if decision.pilot is not None:
+        key = ("decision", "pilot")
+        given = "months" in decision.pilot.model_fields_set
+        months = tuple(sorted(set(decision.pilot.months)))
+        late = [month for month in months if month >= horizon]
+        if late and given:
+            listed = ", ".join(map(str, late))
+            told = f"{listed} months of pilot within a horizon of {horizon}"
+            found.problem((*key, "months"), told, f"1 to {horizon - 1}")
+        months = tuple(month for month in months if month < horizon)
+        cost = found.keep((*key, "cost_per_month"), decision.pilot.cost_per_month)
+        pilot = PilotPlan(str(cost), months, decision.pilot.delays_rollout, decision.pilot.ran)
+    if decision.stage is not None:
+        stage = StagePlan(decision.stage.share, decision.stage.months, decision.stage.cost)
+        if stage.months >= horizon:
+            told = f"a first stage of {stage.months} months within a horizon of {horizon}"
+            found.problem(("decision", "stage", "months"), told, f"1 to {horizon - 1}")
+    return pilot, stage
 
 
 def _no_volume_cycles(found: Resolver, volumes: Mapping[str, VolumePlan]) -> None:

@@ -255,12 +255,30 @@ class Correlation(Strict):
     rho: Annotated[float, Field(ge=-1, le=1)]
 
 
+PILOT_MONTHS = (1, 2, 3, 6, 12)
+
+
 class Extension(Strict):
     """A longer pilot, for its value of information."""
 
     cost_per_month: field(NON_NEGATIVE)  # type: ignore[valid-type]
-    months: Annotated[tuple[int, ...], BeforeValidator(_listed)]
-    delays_rollout: bool = True
+    months: Annotated[
+        tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), BeforeValidator(_listed)
+    ] = Field(PILOT_MONTHS, description="lengths to be weighed")
+    delays_rollout: bool = Field(True, description="false: the rollout goes on meanwhile, and may be stopped")
+    ran: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="months that the pilot so far took, where its tables do not tell"
+    )
+
+
+class Stage(Strict):
+    """A first stage of the rollout, after which it may be stopped."""
+
+    share: Annotated[float, Field(gt=0, lt=1)] = Field(description="of the volume that is in stage one")
+    months: int = Field(ge=1, description="length of stage one")
+    cost: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="share of the fixed costs that stage one needs; the rest is due on going on"
+    )
 
 
 class Decision(Strict):
@@ -269,6 +287,7 @@ class Decision(Strict):
     payback_within: Annotated[int, Field(ge=1)] | None = None
     hurdle: float = Field(0.0, description="NPV to beat")
     pilot: Extension | None = None
+    stage: Stage | None = None
 
 
 class Sampling(Strict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,8 +45,13 @@ def read_pilot(
     summary = pilot.summary
     _note_file(reading, data)
     stock = _has_stock(plan, outcome) and outcome.tenure_mix is None
-    checks = [*pilot.checks, *outcome.model.check(summary, stock=stock), *_of_design(outcome, summary)]
     new = unseen(plan, outcome, summary.segments)
+    # With what the model finds, which can take a while, and the rollout's segments: the same for many plans.
+    whole = f"{asked} {stock} {new}"
+    if whole not in pilots:
+        found = outcome.model.check(summary, stock=stock)
+        pilots[whole] = replace(pilot, summary=summary.extended(new), checks=(*pilot.checks, *found))
+    checks = [*pilots[whole].checks, *_of_design(outcome, summary)]
     if new:
         message = (
             f"the pilot did not see {', '.join(new)}: level and effect there are drawn from how the pilot's "
@@ -54,7 +60,7 @@ def read_pilot(
         checks.append(Check("unseen-segment", "warn", message, "pilot there too, if it weighs much"))
     if not outcome.kpi:
         checks += _of_money(outcome, summary)
-    return summary.extended(new), [
+    return pilots[whole].summary, [
         Check(f"{check.name}:{outcome.name}", check.status, check.message, check.remedy) for check in checks
     ]
 

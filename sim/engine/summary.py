@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -18,11 +18,12 @@ from sim.engine.novelty import course, low_high
 from sim.engine.power import detectable, sign_error
 from sim.engine.world import OutcomeState, Strategy, World
 from sim.errors import Problem, ProblemsError
-from sim.finance.metrics import measure, without_values
+from sim.finance.metrics import METRICS, measure, without_values
 from sim.records.arrays import FloatArray
 from sim.records.check import Check
 
 PROB = 0.9
+_LARGEST = 1e150
 
 type Block = dict[str, Any]
 
@@ -107,8 +108,17 @@ def _flows(items: Mapping[str, FlowPlan], ledger: Mapping[str, FloatArray], fact
     }
 
 
-def figures(world: World, strategy: Strategy) -> tuple[dict[str, FloatArray], Block, Block, Block]:
+def figures(
+    world: World, strategy: Strategy, only: Collection[str] = METRICS
+) -> tuple[dict[str, FloatArray], Block, Block, Block]:
     """Return a strategy's metrics by sample, and the blocks ``metrics``, ``probability``, ``risk``.
+
+    Parameters
+    ----------
+    world : World
+    strategy : Strategy
+    only : collection of str
+        Metrics to compute, as for `measure`.
 
     Raises
     ------
@@ -116,11 +126,7 @@ def figures(world: World, strategy: Strategy) -> tuple[dict[str, FloatArray], Bl
         When amounts are too large to be added up.
     """
     plan = world.plan
-    with np.errstate(over="ignore"):
-        finite = (
-            np.isfinite(np.square(strategy.benefit)).all() and np.isfinite(np.square(strategy.cost)).all()
-        )
-    if not finite:
+    if not (_addable(strategy.benefit) and _addable(strategy.cost)):
         remedy = "look for a slip in volumes, values and costs"
         raise ProblemsError(Problem("the amounts are too large to be added up", "below 1e150", remedy))
     states = strategy.outcomes.values()
@@ -128,7 +134,7 @@ def figures(world: World, strategy: Strategy) -> tuple[dict[str, FloatArray], Bl
     acquired = [
         state.projection.units.sum(axis=(1, 2))
         for state in states
-        if state.plan.acquires and state.projection is not None
+        if state.plan.acquires and state.projection is not None and {"cpa", "ltv_cac"} & set(only)
     ]
     return measure(
         strategy.benefit,
@@ -140,8 +146,14 @@ def figures(world: World, strategy: Strategy) -> tuple[dict[str, FloatArray], Bl
         timing=plan.timing,
         revenue=sum(revenues[1:], start=revenues[0]) if revenues else None,
         acquired=sum(acquired[1:], start=acquired[0]) if acquired else None,
-        lifetime_value=_lifetime_value(world, strategy),
+        lifetime_value=_lifetime_value(world, strategy) if "ltv_cac" in only else None,
+        only=only,
     )
+
+
+def _addable(cash: FloatArray) -> bool:
+    """Whether amounts are so far from the largest number that sums and squares of them are numbers too."""
+    return bool(max(cash.max(), -cash.min()) < _LARGEST)
 
 
 def _strategy(world: World, strategy: Strategy) -> tuple[Block, dict[str, FloatArray]]:

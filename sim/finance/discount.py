@@ -103,7 +103,8 @@ def npv(flows: FloatArray, discount_factors: FloatArray) -> FloatArray:
     -------
     (sample,) array [currency]
     """
-    return np.asarray((flows * discount_factors).sum(axis=-1), dtype=np.float64)
+    # In one pass, without the products in between: this runs once for every setting of a sweep.
+    return np.asarray(np.einsum("...t,...t->...", flows, discount_factors), dtype=np.float64)
 
 
 def nominal_rate(real: ArrayLike, inflation: ArrayLike) -> FloatArray:

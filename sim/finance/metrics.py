@@ -6,15 +6,16 @@ the horizon is +inf in the arrays and a share (``never``) in the blocks. Neither
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sim.finance.discount import Timing
+from sim.finance.discount import Timing, npv
 from sim.finance.irr import Status, irr, mirr
-from sim.finance.payback import payback
+from sim.finance.payback import Payback, payback
 from sim.records.arrays import BoolArray, FloatArray
 
 type Block = dict[str, Any]
@@ -37,6 +38,7 @@ METRICS = (
     "cpa",
     "ltv_cac",
 )
+RATES = ("irr", "irr_monthly")
 PAYBACKS = ("payback_months", "payback_first_months", "payback_discounted_months")
 
 
@@ -55,12 +57,16 @@ def quantile(values: FloatArray, probability: float) -> float | None:
     >>> quantile(np.array([1.0, 2.0, np.inf]), 0.5), quantile(np.array([1.0, 2.0, np.inf]), 0.9)
     (2.0, None)
     """
-    if values.size == 0:
+    return _ranked_quantile(np.sort(values), probability)
+
+
+def _ranked_quantile(ranked: FloatArray, probability: float) -> float | None:
+    """Return a quantile of sorted values."""
+    if ranked.size == 0:
         return None
-    ranked = np.sort(values)
-    place = (values.size - 1) * probability
+    place = (ranked.size - 1) * probability
     below = int(np.floor(place))
-    low, high = ranked[below], ranked[min(below + 1, values.size - 1)]
+    low, high = ranked[below], ranked[min(below + 1, ranked.size - 1)]
     part = place - below
     # Interpolating towards infinity, or between equal numbers, must not touch arithmetic.
     value = low if part == 0 or low == high else low + (high - low) * part
@@ -117,21 +123,27 @@ def distribution(values: FloatArray, *, prob: float = PROB, undefined: BoolArray
     """
     if undefined is None:
         undefined = ~np.isfinite(values)
-    ranked = values[~np.isnan(values)]
+    defined = values[~np.isnan(values)]
+    ranked = np.sort(defined)
     tail = (1.0 - prob) / 2.0
-    finite = bool(ranked.size) and bool(np.isfinite(ranked).all())
-    certain = finite and ranked.min() == ranked.max()
-    mean = None if not finite else float(ranked[0] if certain else ranked.mean()) + 0.0
-    spread = 0.0 if certain or ranked.size < 2 else float(ranked.std(ddof=1)) if finite else None
+    finite = bool(ranked.size) and bool(np.isfinite(ranked[[0, -1]]).all())
+    certain = finite and ranked[0] == ranked[-1]
+    mean = _mean(defined) if finite else None
+    spread = 0.0 if certain or ranked.size < 2 else float(defined.std(ddof=1)) if finite else None
     return {
         "mean": mean,
         "sd": spread if finite else None,
-        "median": quantile(ranked, 0.5),
-        "low": quantile(ranked, tail),
-        "high": quantile(ranked, 1.0 - tail),
-        "mcse": standard_error(ranked) if finite else None,
+        "median": _ranked_quantile(ranked, 0.5),
+        "low": _ranked_quantile(ranked, tail),
+        "high": _ranked_quantile(ranked, 1.0 - tail),
+        "mcse": standard_error(defined) if finite else None,
         "undefined": float(undefined.mean()) if undefined.size else None,
     }
+
+
+def _mean(values: FloatArray) -> float:
+    """Return the mean; of equal values exactly that value."""
+    return float(values[0] if (values == values[0]).all() else values.mean()) + 0.0
 
 
 def without_values(horizon: int) -> tuple[Block, Block, Block]:
@@ -160,6 +172,7 @@ def measure(
     revenue: FloatArray | None = None,
     acquired: FloatArray | None = None,
     lifetime_value: FloatArray | None = None,
+    only: Collection[str] = METRICS,
 ) -> tuple[dict[str, FloatArray], Block, Block, Block]:
     """Measure an investment: every metric per sample, and as blocks of the summary.
 
@@ -182,6 +195,8 @@ def measure(
     acquired : (sample,) array, optional
         New customers won.
     lifetime_value : (sample,) array [currency per customer], optional
+    only : collection of str
+        Metrics to compute; the NPV is always there. Most time goes to the rates and the paybacks.
 
     Returns
     -------
@@ -194,46 +209,57 @@ def measure(
     benefit, cost = np.broadcast_arrays(benefit, cost)
     net = benefit - cost
     n, horizon = net.shape[0], net.shape[1] - 1
-    total_benefit, total_cost = benefit.sum(axis=1), cost.sum(axis=1)
-    value_benefit, value_cost = (benefit * factors).sum(axis=1), (cost * factors).sum(axis=1)
-    cumulative = np.cumsum(net, axis=1)
-    plain, discounted = payback(net), payback(net * factors)
-    nothing = np.full(n, np.nan)
-    per_customer = nothing if acquired is None else _ratio(total_cost, acquired)
-    samples: dict[str, FloatArray] = {
-        "npv": (net * factors).sum(axis=1),
-        "roi": _ratio(total_benefit - total_cost, total_cost),
-        "roi_discounted": _ratio(value_benefit - value_cost, value_cost),
-        "mirr": mirr(net, discount_rate, discount_rate, timing),
-        "payback_months": plain.lasting,
-        "payback_first_months": plain.first,
-        "payback_discounted_months": discounted.lasting,
-        "benefit": total_benefit,
-        "cost": total_cost,
-        "peak_funding": np.maximum(0.0, -cumulative.min(axis=1)) + 0.0,
-        "revenue": nothing if revenue is None else np.broadcast_to(revenue, (n,)),
-        "cpa": per_customer,
-        "ltv_cac": nothing if lifetime_value is None else _ratio(lifetime_value, per_customer),
-    }
-    rates, undefined = _rates(net, timing)
-    samples |= rates
-
-    metrics: Block = {}
-    for name in METRICS:
-        if name in rates:
-            metrics[name] = _rate_block(samples[name], undefined)
-        else:
-            metrics[name] = distribution(samples[name])
-    mean_cost = metrics["cost"]["mean"]
-    metrics["roi"]["expected"] = (
-        (metrics["benefit"]["mean"] - mean_cost) / mean_cost if mean_cost > 0 else None
-    )
-    for name in PAYBACKS:
-        metrics[name] |= _curve(samples[name], horizon)
+    wanted = {"npv", *only}
     target = None if payback_within is None or payback_within > horizon else payback_within
+    total_benefit, total_cost = benefit.sum(axis=1), cost.sum(axis=1)
+    nothing = np.full(n, np.nan)
+
+    @cache
+    def plain() -> Payback:
+        return payback(net)
+
+    @cache
+    def rates() -> tuple[Mapping[str, FloatArray], BoolArray]:
+        return _rates(net, timing)
+
+    @cache
+    def per_customer() -> FloatArray:
+        return nothing if acquired is None else _ratio(total_cost, acquired)
+
+    def roi_discounted() -> FloatArray:
+        value_benefit, value_cost = npv(benefit, factors), npv(cost, factors)
+        return _ratio(value_benefit - value_cost, value_cost)
+
+    compute: dict[str, Callable[[], FloatArray]] = {
+        "npv": lambda: npv(net, factors),
+        "roi": lambda: _ratio(total_benefit - total_cost, total_cost),
+        "roi_discounted": roi_discounted,
+        "irr": lambda: rates()[0]["irr"],
+        "irr_monthly": lambda: rates()[0]["irr_monthly"],
+        "mirr": lambda: mirr(net, discount_rate, discount_rate, timing),
+        "payback_months": lambda: plain().lasting,
+        "payback_first_months": lambda: plain().first,
+        "payback_discounted_months": lambda: payback(net * factors).lasting,
+        "benefit": lambda: total_benefit,
+        "cost": lambda: total_cost,
+        "peak_funding": lambda: np.maximum(0.0, -np.cumsum(net, axis=1).min(axis=1)) + 0.0,
+        "revenue": lambda: nothing if revenue is None else np.broadcast_to(revenue, (n,)),
+        "cpa": per_customer,
+        "ltv_cac": lambda: nothing if lifetime_value is None else _ratio(lifetime_value, per_customer()),
+    }
+    samples = {name: compute[name]() for name in METRICS if name in wanted}
+    metrics: Block = {}
+    for name, values in samples.items():
+        metrics[name] = _rate_block(values, rates()[1]) if name in RATES else distribution(values)
+    if "roi" in metrics:
+        gained, spent = _mean(total_benefit), _mean(total_cost)
+        metrics["roi"]["expected"] = (gained - spent) / spent if spent > 0 else None
+    for name in PAYBACKS:
+        if name in metrics:
+            metrics[name] |= _curve(samples[name], horizon)
     probability: Block = {
         "loss": float((samples["npv"] < 0).mean()),
-        "payback_within": None if target is None else float((plain.lasting <= target).mean()),
+        "payback_within": None if target is None else float((plain().lasting <= target).mean()),
         "npv_above_hurdle": float((samples["npv"] > hurdle).mean()),
     }
     return samples, metrics, probability, _risk(samples["npv"])

@@ -45,13 +45,21 @@ def payback(flows: FloatArray) -> Payback:
     (0.833, 2.75)
     """
     cumulative = np.cumsum(flows, axis=-1)
+    below = cumulative < 0.0
     # A break-even to the cent must not be lost to rounding (-1 + 10 × 0.1 < 0 in binary): allow
-    # the error bound of recursive summation, (number of terms) × eps × Σ|terms|.
-    slack = flows.shape[-1] * np.finfo(np.float64).eps * np.cumsum(np.abs(flows), axis=-1)
-    below = cumulative < -slack
-    months = np.arange(flows.shape[-1])
-    first = np.where(below.all(axis=-1), flows.shape[-1], np.argmin(below, axis=-1))
-    lasting = np.where(below, months, -1).max(axis=-1) + 1
+    # the error bound of recursive summation, (number of terms) × eps × Σ|terms|. Few rows come so near.
+    share = flows.shape[-1] * np.finfo(np.float64).eps
+    sizes = np.abs(flows)
+    near = np.abs(cumulative) <= share * sizes.sum(axis=-1, keepdims=True)
+    if near.any():
+        rows = near.any(axis=-1)
+        below[rows] = cumulative[rows] < -share * np.cumsum(sizes[rows], axis=-1)
+    every, count = np.arange(flows.shape[0]), flows.shape[-1]
+    # argmin and argmax stop at the first hit, and tell 0 where there is none.
+    first = np.argmin(below, axis=-1)
+    first[below[every, first]] = count
+    lasting = count - np.argmax(below[:, ::-1], axis=-1)
+    lasting[~below[every, lasting - 1]] = 0
     return Payback(_within_month(flows, cumulative, first), _within_month(flows, cumulative, lasting))
 
 

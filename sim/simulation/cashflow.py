@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,13 +26,13 @@ class Ledger:
     benefits: Mapping[str, FloatArray]
     costs: Mapping[str, FloatArray]
 
-    def total(self, kind: Kind, shape: tuple[int, int]) -> FloatArray:
-        """Return the sum over the streams of one kind, (sample, month)."""
-        streams = self.benefits if kind == "benefit" else self.costs
-        total = np.zeros(shape)
-        for flows in streams.values():
-            total += flows
-        return total
+
+def total(streams: Iterable[FloatArray], shape: tuple[int, int]) -> FloatArray:
+    """Return the sum of streams, (sample, month)."""
+    whole = np.zeros(shape)
+    for flows in streams:
+        whole += flows
+    return whole
 
 
 def flow(

@@ -1,0 +1,115 @@
+"""A figure with its Monte Carlo error, and the arrays that figures are computed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sim.records.arrays import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure computed from samples.
+
+    Parameters
+    ----------
+    value : float
+    mcse : float
+        Monte Carlo standard error: how far another set of samples would move the figure. It says
+        nothing of what the samples themselves leave out.
+    """
+
+    value: float
+    mcse: float
+
+
+def standard_error(values: FloatArray) -> FloatArray:
+    """Return the Monte Carlo standard error of the mean over axis 0, by batch means.
+
+    The √n consecutive batches keep the autocorrelation of posterior draws (Flegal & Jones 2010,
+    doi:10.1214/09-AOS735).
+
+    Parameters
+    ----------
+    values : (sample, ...) array
+
+    Returns
+    -------
+    (...) array
+        0 where all values are equal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> float(standard_error(np.full(100, 3.3)))
+    0.0
+    """
+    n = values.shape[0]
+    if n < 2:
+        return np.zeros(values.shape[1:])
+    # Fewer than two values a batch are no batches: then this is the plain standard error.
+    batches = int(np.sqrt(n)) if n >= 16 else n
+    size = n // batches
+    # Subtracting one sample first leaves exactly 0, not rounding, where nothing varies.
+    offset = values[: batches * size] - values[0]
+    means = offset.reshape(batches, size, *values.shape[1:]).mean(axis=1)
+    error: FloatArray = means.std(axis=0, ddof=1) / np.sqrt(batches)
+    return error
+
+
+def mean(values: FloatArray) -> Estimate:
+    """Return the mean of a (sample,) array with its Monte Carlo standard error.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mean(np.array([1.0, 1.0, 1.0]))
+    Estimate(value=1.0, mcse=0.0)
+    """
+    return Estimate(float(values.mean()), float(standard_error(values)))
+
+
+def with_hurdle(nb: ArrayLike, hurdle: float) -> FloatArray:
+    """Put "do not invest", which pays the hurdle, in front of the strategies as decision 0.
+
+    Parameters
+    ----------
+    nb : (sample,) or (sample, strategy) array [currency]
+    hurdle : float [currency]
+        Pay-off of not investing.
+
+    Returns
+    -------
+    (sample, 1 + strategy) array
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> with_hurdle(np.array([5.0, -2.0]), 1.0).tolist()
+    [[1.0, 5.0], [1.0, -2.0]]
+    """
+    values = np.asarray(nb, dtype=np.float64)
+    return np.column_stack([np.full(values.shape[0], float(hurdle)), values])
+
+
+def checked(values: ArrayLike, name: str, *, axes: int, samples: int | None = None) -> FloatArray:
+    """Return a float array of that many axes (a missing last one is added) and samples, all finite.
+
+    Raises
+    ------
+    ValueError
+        Another shape, no sample at all, or a value that is not a finite number.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if axes == 2 and array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != axes or array.size == 0:
+        raise ValueError(f"{name} must be a non-empty array of {axes} axes, got shape {array.shape}")
+    if samples is not None and array.shape[0] != samples:
+        raise ValueError(f"{name} must have {samples} samples, got {array.shape[0]}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite")
+    return array

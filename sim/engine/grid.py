@@ -1,0 +1,180 @@
+"""A forecast over a grid of settings, one row each."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from sim.engine.study import Setting, Study, metrics_of
+from sim.engine.world import World
+from sim.finance.metrics import PAYBACKS, standard_error
+from sim.records.arrays import FloatArray
+
+type Row = dict[str, Any]
+type Grid = Sequence[tuple[str, Sequence[float]]]
+
+_ALWAYS = ("npv", "benefit", "cost", "peak_funding", *PAYBACKS)
+"""Metrics that have a value, or for a payback a rank, in every sample."""
+_PARTS = ("mean", "median", "low", "high", "mcse")
+_THREADS_PAY = 0.02
+"""Seconds a setting from which two threads are faster than one: below it Python holds them up."""
+
+
+def simulate(
+    study: Study,
+    grid: Grid,
+    metrics: Sequence[str],
+    *,
+    allow_untrusted: bool = False,
+    tell: Callable[[float], None] = lambda _share: None,
+) -> list[Row]:
+    """Return the figures at every point of a grid, a row per setting and strategy, in the order of the grid.
+
+    Parameters
+    ----------
+    study : Study
+    grid : sequence of (key, values)
+        Values in rising order.
+    metrics : sequence of str
+    allow_untrusted : bool
+        Give figures also where a check fails.
+    tell : callable
+        Called with the share done.
+    """
+    keys = [key for key, _ in grid]
+    points = list(itertools.product(*(values for _, values in grid)))
+    ends = [dict(zip(keys, corner, strict=True)) for corner in (points[0], points[-1])]
+    for corner in ends:  # between them every quantity may then be replaced in the samples at hand
+        study.at(corner)
+    weight = [_touched(study, key) if len(keys) > 1 else 0.0 for key in keys]
+    outer = sorted(range(len(keys)), key=lambda i: -weight[i])
+    order = sorted(range(len(points)), key=lambda i: [points[i][axis] for axis in outer])
+    done = itertools.count(1)
+
+    def row(index: int) -> tuple[int, list[Row]]:
+        setting = dict(zip(keys, points[index], strict=True))
+        found = _rows(study, setting, metrics, allow_untrusted)
+        tell(next(done) / len(points))
+        return index, found
+
+    # The third setting tells what one costs: it can take over what the first two had to make.
+    head = [row(index) for index in order[:2]]
+    started = time.perf_counter()
+    head += [row(index) for index in order[2:3]]
+    each, rest = time.perf_counter() - started, order[3:]
+    workers = min(
+        2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    if each < _THREADS_PAY or workers < 2 or len(rest) < 4:
+        tail: Iterable[tuple[int, list[Row]]] = (row(index) for index in rest)
+        rows = dict([*head, *tail])
+    else:
+        half = (len(rest) + 1) // 2
+        with ThreadPoolExecutor(workers) as pool:
+            parts = pool.map(lambda part: [row(index) for index in part], (rest[:half], rest[half:]))
+            rows = dict(itertools.chain(head, *parts))
+    return [item for index in range(len(points)) for item in rows[index]]
+
+
+def _touched(study: Study, key: str) -> float:
+    """Return how much a key touches: the more, the further out its loop, so that less is simulated anew."""
+    if not study.is_quantity(key):
+        return np.inf
+    world = study.world
+    world.strategy(world.plan.strategies[0])
+    column = study.column(key)
+    return 0.0 if column is None else world.parts.made_from("column", column)
+
+
+def _rows(study: Study, setting: Setting, metrics: Sequence[str], allow_untrusted: bool) -> list[Row]:
+    """Return the rows of one setting."""
+    world = study.at(setting)
+    failed = study.failed(setting)
+    rows = []
+    for strategy in world.plan.strategies:
+        found = figures_at(world, strategy, metrics)
+        if failed and not allow_untrusted:
+            found = dict.fromkeys(found)
+        told = {"strategy": strategy, "trusted": not failed, "failed": " ".join(failed) or None}
+        rows.append({**setting, **told, **found})
+    return rows
+
+
+def figures_at(world: World, strategy: str, metrics: Sequence[str]) -> Row:
+    """Return the figures of one strategy in one world, in the columns of the table.
+
+    Parameters
+    ----------
+    world : World
+    strategy : str
+    metrics : sequence of str
+        The NPV is always there.
+    """
+    plan = world.plan
+    within = plan.payback_within is not None and plan.payback_within <= plan.horizon
+    only = {"npv", *metrics} | ({"payback_months"} if within else set())
+    simulated, samples, blocks = metrics_of(world, strategy, only)
+    row: Row = {}
+    for name in dict.fromkeys(("npv", *metrics)):
+        block = blocks["metrics"][name]
+        row |= {f"{name}_{part}": block[part] for part in _PARTS}
+        if name == "roi":
+            row["roi_expected"] = block["expected"]
+            row["roi_expected_mcse"] = _ratio_error(simulated.benefit, simulated.cost, block["expected"])
+        if name in PAYBACKS:
+            row[f"{name}_median_mcse"] = quantile_error(samples[name], 0.5)
+            row |= _share(f"{name}_never", np.isinf(samples[name]))
+        if name not in _ALWAYS:
+            row |= _share(f"{name}_undefined", ~np.isfinite(samples[name]))
+    row |= _share("p_loss", samples["npv"] < 0)
+    row |= _share("p_npv_above_hurdle", samples["npv"] > plan.hurdle)
+    if plan.payback_within is not None:
+        months = samples.get("payback_months")
+        row |= (
+            _share("p_payback_within", months <= plan.payback_within)
+            if months is not None and within
+            else {"p_payback_within": None, "p_payback_within_mcse": None}
+        )
+    return row
+
+
+def _share(name: str, hit: Any) -> Row:
+    values = np.asarray(hit, dtype=np.float64)
+    return {name: float(values.mean()), f"{name}_mcse": standard_error(values)}
+
+
+def _ratio_error(benefit: FloatArray, cost: FloatArray, expected: float | None) -> float | None:
+    """Return the Monte Carlo error of (mean B − mean C)/mean C, linear in the means about them."""
+    if expected is None:
+        return None
+    spent = cost.sum(axis=1)
+    influence = benefit.sum(axis=1) - (1 + expected) * spent
+    return standard_error(np.broadcast_to(influence, (len(influence),))) / float(spent.mean())
+
+
+def quantile_error(values: FloatArray, level: float) -> float | None:
+    """Return the Monte Carlo error of a quantile: that of its probability, carried over (Woodruff 1952).
+
+    The samples are taken as independent. None where the quantile or what lies next to it is not finite.
+
+    Parameters
+    ----------
+    values : (sample,) array
+        NaN is left out.
+    level : float
+    """
+    ranked = np.sort(values[~np.isnan(values)])
+    if ranked.size < 2:
+        return None
+    error = np.sqrt(level * (1 - level) / ranked.size)
+    below, above = (
+        ranked[int(np.clip(round((level + side * error) * (ranked.size - 1)), 0, ranked.size - 1))]
+        for side in (-1, 1)
+    )
+    return float(above - below) / 2 if np.isfinite(above) else None
