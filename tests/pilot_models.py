@@ -85,6 +85,7 @@ class Model:
 
     def __init__(self, *column_sets: ColumnSet) -> None:
         self.name = "small"
+        self.counts = "amounts"
         self.column_sets = column_sets
 
     def size(self, statistics: Any) -> Any:

@@ -26,6 +26,9 @@ all = 100
 """
 
 
+MODELS = ["churn", "conversion", "cost", "count", "rating", "revenue"]
+
+
 def write(folder: Path, text: str, name: str = "pilot.toml") -> Path:
     path = folder / name
     path.write_text(text, encoding="utf-8")
@@ -151,7 +154,14 @@ def test_init_check_models_schema(sim: Sim, tmp_path: Path) -> None:
     assert looked.code == 0, looked.err
     assert looked.json["result"]["pilots"]["checkout"]["segments"] == ["DE", "FR", "NO"]
     listed = sim("models", "--json").json["result"]
-    assert [model["name"] for model in listed] == ["churn", "conversion", "cost", "count", "rating", "revenue"]
+    assert [model["name"] for model in listed] == [
+        "churn",
+        "conversion",
+        "cost",
+        "count",
+        "rating",
+        "revenue",
+    ]
     schema = json.loads(sim("schema").out)
     assert schema["properties"].keys() >= {"programme", "outcomes", "costs"}
     assert schema == json.loads((ROOT / "configs" / "config.schema.json").read_text("utf-8"))
@@ -162,7 +172,14 @@ def test_no_models_folder_of_the_user_is_picked_up(sim: Sim, tmp_path: Path) -> 
     for name in ("__init__", "conversion", "other"):
         (tmp_path / "models" / f"{name}.py").write_text("raise SystemExit('the wrong models')")
     listed = sim("models", "--json", env={"PYTHONPATH": str(tmp_path)})
-    assert [model["name"] for model in listed.json["result"]] == ["churn", "conversion", "cost", "count", "rating", "revenue"]
+    assert [model["name"] for model in listed.json["result"]] == [
+        "churn",
+        "conversion",
+        "cost",
+        "count",
+        "rating",
+        "revenue",
+    ]
 
 
 def test_the_wheel_carries_models_and_templates(tmp_path: Path) -> None:

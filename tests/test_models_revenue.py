@@ -240,6 +240,7 @@ def test_replicated_maxima_are_those_of_as_many_amounts() -> None:
     assert ks_2samp(made.replicated[:, 0], np.log(45) - 0.32 + 0.8 * normal).pvalue > 1e-5
 
 
+@pytest.mark.slow
 def test_fit_of_gifts_by_letter() -> None:
     """Gifts per letter 0.813 and 0.965 dollars, 0.152 more; in cents, the same; the arms swapped.
 

@@ -259,3 +259,26 @@ def test_windows_of_placebo_launches() -> None:
     assert series(flat[:, :18], 12).windows == ((4, 6), (6, 8), (8, 10), (10, 12))
     assert series(flat[:, :13], 12).windows[0] == (3, 4)
     assert len(series(flat, 6).windows) == 3
+
+
+def test_clusters_of_a_score_below_zero_count_as_well(tmp_path: Path) -> None:
+    """Ten answers of each customer, all alike: the design effect is near 10, though NPS is negative."""
+    rng = np.random.default_rng(6)
+    rows = ["arm,customer,nps"]
+    for i in range(120):
+        rows += [f"{'human' if i % 2 else 'bot'},{i},{rng.integers(0, 9)}"] * 10
+    file = table(tmp_path, "\n".join(rows) + "\n")
+    held = Reading(
+        file,
+        "p",
+        "outcomes.x",
+        {"rating": "nps"},
+        arm="arm",
+        control="human",
+        treated=("bot",),
+        cluster="customer",
+        options={"scale": (0, 10), "summary": "nps"},
+    )
+    found = read(held, models()["rating"]).summary
+    assert (models()["rating"].ratio(found.statistics).mean < 0).all()
+    assert found.design.effect == pytest.approx(10 * 120 / 116, rel=0.05)

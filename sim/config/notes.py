@@ -26,8 +26,9 @@ def notes(config: Config, outcomes: Mapping[str, OutcomePlan]) -> tuple[Check, .
         "discount_rate": "discount_rate not given: 10 % a year",
         "timing": "timing not given: cash moves at the end of each month",
     }
+    at_stake = bool(config.costs or config.benefits) or any(not plan.kpi for plan in outcomes.values())
     for key, message in defaults.items():
-        if key not in given:
+        if key not in given and at_stake:
             found.append(Check(f"default:programme.{key}", "note", message, f"set programme.{key}"))
     money = [plan for plan in outcomes.values() if not plan.kpi]
     if any(plan.rollout.ramp_path is None and plan.rollout.delay_path is None for plan in money):

@@ -78,8 +78,7 @@ def resolve_outcome(found: Resolver, name: str, volumes: dict[str, VolumePlan]) 
         path=path,
         model=model,
         better=outcome.better or model.better,
-        # Where a model knows its units, the key counts something else than the unit of the effect.
-        unit=model.unit if model.units else outcome.unit or model.unit,
+        unit=_unit(model, outcome.unit),
         priors=_priors(found, (*key, "prior"), outcome, model),
         data=data,
         control_path=control_path,
@@ -99,6 +98,13 @@ def resolve_outcome(found: Resolver, name: str, volumes: dict[str, VolumePlan]) 
         acknowledge=settings.get("acknowledge") or (),
         tenure_mix=_tenure_mix(found, name, outcome, settings),
     )
+
+
+def _unit(model: OutcomeModel, given: str | None) -> str:
+    """Return the word for one unit of the effect; the config's `unit` may be that of tenure or exposure."""
+    if given is None or model.units:
+        return model.unit
+    return model.unit.replace("exposure", given) if "exposure" in model.unit else given
 
 
 def _tenure_mix(found: Resolver, name: str, outcome: Outcome, settings: Mapping[str, Any]) -> Reading | None:

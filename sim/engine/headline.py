@@ -71,7 +71,9 @@ def _payback(plan: Plan, block: Block, chances: int) -> str:
 def _kpis(block: Block, samples: int) -> str:
     parts = []
     for name, outcome in block["outcomes"].items():
-        relative = outcome["pooled"]["relative"]["mean"]
+        relative, points = (outcome["pooled"][kind]["mean"] for kind in ("relative", "difference"))
         change = "" if relative is None else f" changes by {percent(relative, None)} and"
+        if outcome["level"] == "real":  # a score may be 0, so that a share of it says nothing
+            change = f" changes by {points:+.2g} points and"
         parts.append(f"{name}{change} is better with a probability of {chance(outcome['p_better'], samples)}")
     return "No money is at stake in this config; " + "; ".join(parts) + "."

@@ -67,6 +67,8 @@ def course(world: World, name: str, arm: str) -> Course | None:
     else:
         # One base for all periods: a noisy denominator would make noise of the effect.
         level = float(np.nanmean(control)) if kind == "randomised" else control
+    if np.nanmin(control) <= 0 and world.plan.outcomes[name].model.level == "real":
+        return None  # a share of a score around 0 says nothing
     with np.errstate(divide="ignore", invalid="ignore"):
         relative: FloatArray = (treated - control) / level
         sd: FloatArray = np.sqrt((of_treated + of_control) * summary.design.effect) / np.abs(level)

@@ -14,6 +14,8 @@ _DETECTED = 1.6448536269514722 + 0.8416212335729143
 def detectable(world: World, state: OutcomeState, arm: str) -> float | None:
     """Return the least relative effect that a pilot like this finds with a probability of 80 %.
 
+    For a score, which may be 0, the least difference in points.
+
     It is 2.49 standard errors of the pooled difference as the data alone give it, with the design effect
     of clusters, over the control level (Bloom 1995, doi:10.1177/0193841X9501900504); found means that the
     90 % interval leaves out zero. None without a fitted control.
@@ -32,7 +34,11 @@ def detectable(world: World, state: OutcomeState, arm: str) -> float | None:
     cells = [0, k]
     if summary.design.kind == "difference-in-differences":
         cells = [0, 1, 2 * k, 2 * k + 1]
-    if not (level[cells] != 0).all() or not (den[cells][:, weights > 0] > 0).all():
+    if not (den[cells][:, weights > 0] > 0).all():
+        return None
+    if state.plan.model.level == "real":
+        level = np.ones_like(level)
+    if not (level[cells] != 0).all():
         return None
     noise = (weights**2 * ratio.variance / np.where(den > 0, den, 1.0)).sum(axis=1)
     # Each cell counts in units of its own level, which is what a relative effect is made of.

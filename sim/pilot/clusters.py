@@ -85,7 +85,8 @@ def design_effect(
     mean = whole.mean
     level = mean @ mix
     some = np.where(whole.denominator > 0, whole.denominator, np.inf)
-    usable = np.where(level > 0, level, np.inf)[:, None]
+    # A score may be 0 or less, and has differences for an effect in place of ratios.
+    usable = level[:, None] if (level > 0).all() else np.ones((len(level), 1))
     moved = (parts.numerator - mean[:, segment] * parts.denominator) * (mix / some / usable)[:, segment]
     count = int(cluster.max()) + 1
     independent = (mix**2 * whole.variance / some / usable**2).sum(axis=1)
@@ -147,7 +148,10 @@ def parallel_trends(series: Series, arms: tuple[str, ...], inflation: float) -> 
     num = series.numerator[:, :, : series.launch].sum(axis=1)
     var = (series.variance * series.denominator)[:, :, : series.launch].sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        logs, variance = np.log(num / den), inflation * var / np.square(num)
+        mean, variance = num / den, inflation * var / np.square(den)
+        score = bool(np.nanmin(mean) < 0)
+        logs = mean if score else np.log(mean)
+        variance = variance if score else variance / np.square(mean)
     slopes = []
     time = np.arange(series.launch, dtype=np.float64)
     for arm in range(1, len(arms)):
@@ -166,7 +170,8 @@ def parallel_trends(series: Series, arms: tuple[str, ...], inflation: float) -> 
         )
     p, slope, who = min(slopes)
     p = min(p * len(slopes), 1.0)
-    told = f"before the launch {who} moved by {np.expm1(slope):+.2%} a period against control (p = {p:.2g})"
+    moved = f"{slope:+.3g}" if score else f"{np.expm1(slope):+.2%}"
+    told = f"before the launch {who} moved by {moved} a period against control (p = {p:.2g})"
     if p < 0.05:
         remedy = (
             "the arms were drifting apart anyway: look for a better control, or read the effect with care"

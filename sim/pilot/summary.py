@@ -246,7 +246,9 @@ def _summary(
     statistics, names = grouping.statistics()
     size = np.asarray(grouping.model.size(statistics), dtype=np.float64)
     series = None
-    if periods is not None and len(periods.labels) > 1:
+    # A row that spans a customer's time belongs to no one period.
+    spans = grouping.model.counts == "customers" and grouping.choice.column_set.rows
+    if periods is not None and len(periods.labels) > 1 and not spans:
         series = _series(reading, grouping, periods, names)
     _enough_past(reading, series)
     summary = PilotSummary(

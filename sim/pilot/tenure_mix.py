@@ -36,6 +36,7 @@ class _Stock:
     """The part of an outcome model that reading needs."""
 
     name = "tenure mix"
+    counts = "customers"
     column_sets = (
         ColumnSet((Column("tenure", "amount", "completed periods of tenure"),), _rows, _condense, rows=True),
         ColumnSet(

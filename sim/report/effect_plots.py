@@ -19,9 +19,7 @@ _MOST_ROWS = 40
 def effects(stored: Stored, folder: Path) -> Path | None:
     """Draw the relative effect of each outcome, by segment and pooled; the difference where control is 0."""
     outcomes = {
-        name: block
-        for name, block in stored.summary["outcomes"].items()
-        if _scale(block["pooled"]) is not None
+        name: block for name, block in stored.summary["outcomes"].items() if _scale(block) is not None
     }
     if not outcomes:
         return None
@@ -39,9 +37,10 @@ def effects(stored: Stored, folder: Path) -> Path | None:
     return style.save(fig, folder / "effects.png", title=title, subtitle=subtitle, below=below, names=names)
 
 
-def _scale(levels: Mapping[str, Any]) -> str | None:
-    """Name the block to draw: relative where it exists, else the difference."""
-    for name in ("relative", "difference"):
+def _scale(block: Mapping[str, Any]) -> str | None:
+    """Name what to draw: relative where it exists, else the difference; of a score, which may be 0, that."""
+    levels = block["pooled"]
+    for name in ("difference",) if block["level"] == "real" else ("relative", "difference"):
         if levels[name] is not None and levels[name]["mean"] is not None:
             return name
     return None
@@ -49,7 +48,7 @@ def _scale(levels: Mapping[str, Any]) -> str | None:
 
 def _rows(block: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """List what is drawn: the pooled effect, then the segments from the largest effect to the smallest."""
-    kind = _scale(block["pooled"])
+    kind = _scale(block)
     assert kind is not None  # noqa: S101  (outcomes without an effect are left out before)
     segments = [
         (str(name), levels[kind])
@@ -65,7 +64,7 @@ def _rows(block: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
 def _finding(outcomes: Mapping[str, Any], samples: int) -> str:
     if len(outcomes) == 1:
         name, block = next(iter(outcomes.items()))
-        kind = _scale(block["pooled"])
+        kind = _scale(block)
         shown = block["pooled"][kind]
         relative = kind == "relative"
         size = spread(shown, scale=100 if relative else 1, sign=True)[0] + (" %" if relative else "")
@@ -82,7 +81,7 @@ def _forest(
     samples: int,
 ) -> None:
     """Draw one outcome: the pooled effect heavy and on top, segments below it."""
-    relative = _scale(block["pooled"]) == "relative"
+    relative = _scale(block) == "relative"
     factor = 100.0 if relative else 1.0
     for place, (_, shown) in enumerate(rows):
         pooled = place == 0

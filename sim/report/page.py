@@ -94,7 +94,7 @@ def contents(stored: Stored, manifest: Mapping[str, Any]) -> dict[str, Any]:
         "strategies": _strategies(stored) if len(summary["strategies"]) > 1 and stored.has_money else [],
         "outcomes": [_outcome(name, block, stored) for name, block in summary["outcomes"].items()],
         "flows": _flows(stored),
-        "evidence": _evidence(summary["evidence"]),
+        "evidence": _evidence(summary["evidence"]) if stored.has_money else [],
         "checks": sorted(checks, key=lambda check: order.get(check["status"], 0)),
         "plots": [
             (name, _ALT[name], _embedded(stored.path, name)) for name in _ALT if _drawn(stored.path, name)
@@ -230,6 +230,8 @@ def _facts(block: Mapping[str, Any], samples: int) -> list[str]:
     told = [_DESIGNS[block.get("design")]]
     if block.get("minimum_detectable_effect") is not None:
         least = percent(block["minimum_detectable_effect"], 0.001)
+        if block["level"] == "real":
+            least = f"{level(block['minimum_detectable_effect'])} points"
         told.append(f"A pilot like this finds an effect of {least} with a probability of 80 %.")
     if block.get("sign_error") is not None and block["pooled"]["difference"]["low"] is not None:
         wrong = chance(block["sign_error"], samples)

@@ -13,7 +13,7 @@ from sim.report.names import clean, wrap
 from sim.report.stored import Stored
 
 _MOST_PANELS = 6
-_MOST_TICKS = 12
+_LABEL_COLUMNS = 84
 
 
 def effect_by_period(stored: Stored, folder: Path) -> Path | None:
@@ -58,9 +58,10 @@ def _panel(axes: Axes, name: str, block: Mapping[str, Any]) -> None:
     if pooled is not None:
         axes.axhline(100 * pooled, color=style.MAIN, linewidth=2.0)
     axes.axhline(0, color=style.INK, linewidth=1.0)
-    step = -(-len(rows) // _MOST_TICKS)
-    places = range(0, len(rows), step)
-    axes.set_xticks(places, [clean(rows[place]["period"], 12) for place in places])
+    labels = [clean(row["period"], 12) for row in rows]
+    most = max(_LABEL_COLUMNS // (max(map(len, labels)) + 2), 2)
+    places = range(0, len(rows), -(-len(rows) // most))
+    axes.set_xticks(places, [labels[place] for place in places])
     axes.set_xlim(-0.6, len(rows) - 0.4)
     axes.grid(axis="y")
     axes.yaxis.set_major_formatter(style.ticks())

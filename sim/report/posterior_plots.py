@@ -16,6 +16,7 @@ from sim.report.write import file_name
 # What carries the effect into money, each with how many of it to show and how to call it.
 _PARAMETERS = {
     "delta": (2, "overall effect"),
+    "pay_delta": (2, "effect on who pays"),
     "tau": (1, "spread between segments"),
     "effect": (2, "effect"),
     "level": (4, "level"),
@@ -107,13 +108,16 @@ def choose(posterior: Any) -> tuple[Any, int]:
 
     names = [name for name in _PARAMETERS if name in posterior]
     if "delta" in names and "effect" in names and posterior["delta"].size == posterior["effect"].size:
-        names.remove("effect")  # with one segment they are the same number
+        # With one segment they are the same number, and nothing spreads between segments.
+        names = [name for name in names if name not in ("effect", "tau")]
     if not names:
         names = [str(name) for name in posterior.data_vars if not str(name).startswith("_")]
     shown: list[Any] = []
     left_out = 0
     for name in names:
         most, word = _PARAMETERS.get(name, (_MOST, name))
+        if name == "delta" and "pay_delta" in names:
+            word = "effect on the amount paid"
         cells = _cells(posterior[name], word)
         if len(cells) > most:
             effective = az.ess(_dataset(cells))

@@ -112,9 +112,10 @@ def _effects(outcomes: Mapping[str, Any], samples: int) -> Table:
         pooled, share = block["pooled"], block["level"] == "share"
         mean, ends = spread(pooled["relative"], scale=100, sign=True)
         change = f"{mean} % ({ends})"
-        if mean == NONE:
+        if mean == NONE or block["level"] == "real":
             mean, ends = spread(pooled["difference"], scale=100 if share else 1, sign=True)
-            change = mean if mean == NONE else f"{mean}{' points' if share else ''} ({ends})"
+            points = " points" if share or block["level"] == "real" else ""
+            change = mean if mean == NONE else f"{mean}{points} ({ends})"
         table.add_row(
             Text(clean(name, 22)),
             level(pooled["control"]["mean"], share),

@@ -26,7 +26,7 @@ def solved(value: float, mcse: float | None) -> str:
     Examples
     --------
     >>> solved(3093.1234, 56.0), solved(48, None), solved(0.123456, 0.0021)
-    ('3,090', '48', '0.1235')
+    ('3,090', '48', '0.123')
     """
     return plain(value) if not mcse else number(value, digits(value, mcse) + 1, most=8)
 
