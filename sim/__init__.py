@@ -3,8 +3,8 @@
 The public names are loaded when first used, so that ``import sim`` stays light.
 
 >>> import sim
->>> sorted(name for name in dir(sim) if not name.startswith("_"))
-['ProblemsError', 'Result', 'check', 'compare', 'forecast', 'longer_pilot', 'sensitivity']
+>>> " ".join(sorted(name for name in dir(sim) if not name.startswith("_")))
+'ProblemsError Result check compare forecast longer_pilot sensitivity sweep target'
 """
 
 from __future__ import annotations
@@ -18,9 +18,21 @@ if TYPE_CHECKING:
     from sim.commands.forecast import Result, forecast
     from sim.commands.pilot import longer_pilot
     from sim.commands.sensitivity import sensitivity
+    from sim.commands.sweep import sweep
+    from sim.commands.target import target
     from sim.errors import ProblemsError
 
-__all__ = ["ProblemsError", "Result", "check", "compare", "forecast", "longer_pilot", "sensitivity"]
+__all__ = [
+    "ProblemsError",
+    "Result",
+    "check",
+    "compare",
+    "forecast",
+    "longer_pilot",
+    "sensitivity",
+    "sweep",
+    "target",
+]
 
 _HOME = {
     "ProblemsError": "sim.errors",
@@ -30,6 +42,8 @@ _HOME = {
     "forecast": "sim.commands.forecast",
     "longer_pilot": "sim.commands.pilot",
     "sensitivity": "sim.commands.sensitivity",
+    "sweep": "sim.commands.sweep",
+    "target": "sim.commands.target",
 }
 
 

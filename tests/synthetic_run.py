@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from sim.finance.discount import factors
-from sim.finance.metrics import distribution, measure, without_values
+from sim.finance.metrics import measure, without_values
+from sim.finance.spread import distribution
 from sim.report.tables import write_cash_flow, write_json, write_samples
 from sim.report.write import file_name
 

@@ -9,16 +9,9 @@ import numpy as np
 import pytest
 
 from sim.finance.discount import factors, nominal_rate, npv, real_rate
-from sim.finance.metrics import (
-    METRICS,
-    PAYBACKS,
-    distribution,
-    measure,
-    quantile,
-    standard_error,
-    without_values,
-)
-from sim.finance.payback import payback
+from sim.finance.metrics import METRICS, PAYBACKS, measure, without_values
+from sim.finance.payback import paid_back_by, payback
+from sim.finance.spread import distribution, quantile, standard_error
 
 KEYS = {"mean", "sd", "median", "low", "high", "mcse", "undefined"}
 
@@ -233,3 +226,22 @@ def test_a_rate_of_what_never_costs_ranks_above_all_others() -> None:
     assert metrics["irr"]["median"] is None
     assert np.isfinite(samples["irr"][2])
     assert metrics["irr"]["undefined"] == pytest.approx(2 / 3)
+
+
+def test_paid_back_by_agrees_with_the_payback():
+    rng = np.random.default_rng(8)
+    flows = np.round(rng.normal(0.3, 1.0, (3000, 13)), 1)  # rounded: cumulative flows of exactly zero occur
+    for month in range(13):
+        np.testing.assert_array_equal(paid_back_by(flows, month), payback(flows).lasting <= month)
+
+
+def test_only_some_metrics_are_the_same_as_in_the_whole():
+    rng = np.random.default_rng(9)
+    benefit, cost = rng.gamma(2.0, 1.0, (500, 25)), np.full((500, 25), 1.0)
+    cost[:, 0] += 18
+    whole = blocks(benefit, cost, 0.1)
+    for only in (("npv",), ("roi",), ("irr",), ("payback_discounted_months", "mirr")):
+        samples, metrics, probability, risk = blocks(benefit, cost, 0.1, only=only)
+        assert set(samples) == set(metrics) == {"npv", *only}
+        assert metrics == {name: whole[1][name] for name in metrics}
+        assert (probability, risk) == whole[2:]

@@ -13,6 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
+from sim.commands.answers import Found
 from sim.commands.settings import parse_axis
 from sim.commands.sweep import sweep
 from sim.engine.crossing import crossings
@@ -43,7 +44,7 @@ start = 2027-01-01
 horizon = 24
 discount_rate = 0.08
 [volumes.sessions]
-monthly = { by = { DE = 9_000, FR = { low = 3_000, high = 5_000 } } }
+monthly = { by = { DE = 160_000, FR = { low = 50_000, high = 80_000 } } }
 growth = 0.05
 seasonality = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1.4, 1.6]
 [volumes]
@@ -91,7 +92,7 @@ of = ["volumes.contacts", "costs.development"]
 rho = 0.5
 [decision]
 payback_within = 18
-hurdle = 5_000
+hurdle = 15_000
 [sampling]
 draws = 150
 tune = 100
@@ -104,7 +105,7 @@ KEYS = {
     "costs.development": (50_000.0, 70_000.5, 90_000.0),  # the other side of the correlation
     "costs.development.once": (50_000.0, 70_000.5, 90_000.0),  # the same in the long form
     "costs.development.low": (50_000, 60_000, 70_000),  # part of a quantity
-    "volumes.sessions.monthly.by.DE": (5_000, 7_500, 9_500),
+    "volumes.sessions.monthly.by.DE": (90_000, 160_000, 200_000),
     "volumes.sessions.growth": (-0.1, 0.0, 0.2),
     "volumes.sessions.seasonality.11": (0.5, 1.4, 2.0),
     "outcomes.checkout.effect": (0.01, 0.05, 0.1),  # by segment before
@@ -264,34 +265,39 @@ licence.monthly = 400
 # NPV = 12 · (1000 · 0.1 · value − licence) − 5000
 
 
-@pytest.fixture
-def linear(tmp_path: Path) -> Path:
-    file = tmp_path / "linear.toml"
+@pytest.fixture(scope="module")
+def linear(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("linear") / "linear.toml"
     file.write_text(LINEAR, "utf-8")
     return file
 
 
-def test_break_even_is_where_arithmetic_has_it(linear: Path, tmp_path: Path) -> None:
-    found = sweep(linear, vary=["costs.licence.monthly=200:800:4"], out=tmp_path)
+def swept(file: Path, *vary: str, **options: Any) -> Found:
+    """Sweep beside the config, where its forecast is made once."""
+    return sweep(file, vary=vary, out=file.parent / "results", **options)
+
+
+def test_break_even_is_where_arithmetic_has_it(linear: Path) -> None:
+    found = swept(linear, "costs.licence.monthly=200:800:4")
     (crossing,) = found.result["break_even"]
     assert crossing["value"] == pytest.approx(1_000 - 5_000 / 12, rel=1e-9)
     assert crossing["mcse"] == 0
     assert crossing["rises"] is False
     assert crossing["between"] == [400, 600]
     assert found.sentence.startswith("Investing pays on average where costs.licence.monthly is below 583.33")
-    value = sweep(linear, vary=["outcomes.x.value=2:30:8"], out=tmp_path).result["break_even"]
+    value = swept(linear, "outcomes.x.value=2:30:8").result["break_even"]
     assert [one["value"] for one in value] == [pytest.approx((400 + 5_000 / 12) / 100, rel=1e-9)]
 
 
-def test_a_hurdle_moves_the_break_even(linear: Path, tmp_path: Path) -> None:
+def test_a_hurdle_moves_the_break_even(linear: Path) -> None:
     sets = ["decision.hurdle=1_200"]
-    found = sweep(linear, vary=["costs.licence.monthly=200:800:4"], sets=sets, out=tmp_path)
+    found = swept(linear, "costs.licence.monthly=200:800:4", sets=sets)
     assert found.result["break_even"][0]["value"] == pytest.approx(900 - 5_000 / 12, rel=1e-9)
     assert "1,200 EUR" in found.sentence
 
 
-def test_no_break_even_in_the_range_is_said(linear: Path, tmp_path: Path) -> None:
-    found = sweep(linear, vary=["costs.licence.monthly=100:300:3"], out=tmp_path)
+def test_no_break_even_in_the_range_is_said(linear: Path) -> None:
+    found = swept(linear, "costs.licence.monthly=100:300:3")
     assert found.result["break_even"] == []
     assert found.sentence == (
         "No break-even for costs.licence.monthly from 100 to 300: mean NPV runs from 5,800 to 3,400 EUR and "
@@ -299,8 +305,8 @@ def test_no_break_even_in_the_range_is_said(linear: Path, tmp_path: Path) -> Non
     )
 
 
-def test_a_key_that_counts_breaks_even_at_one_of_its_values(linear: Path, tmp_path: Path) -> None:
-    found = sweep(linear, vary=["programme.horizon=6,8,9,10"], out=tmp_path)  # 600 a month against 5,000
+def test_a_key_that_counts_breaks_even_at_one_of_its_values(linear: Path) -> None:
+    found = swept(linear, "programme.horizon=6,8,9,10")  # 600 a month against 5,000
     (crossing,) = found.result["break_even"]
     assert (crossing["value"], crossing["mcse"], crossing["between"]) == (9, None, [8, 9])
     assert "from programme.horizon = 9 (at 8 it does not)" in found.sentence
@@ -415,3 +421,85 @@ def test_command_line(sim: Sim, linear: Path) -> None:
     refused = sim("sweep", linear, "--vary", "costs.licence.monthly=a", "--json")
     assert refused.code == 2
     assert json.dumps(refused.json["problems"]).count("is no number") == 1
+
+
+FITTED = """
+[programme]
+currency = "EUR"
+horizon = 12
+[outcomes.a]
+model = "conversion"
+control = { trials = 20_000, successes = 600 }
+treated = { trials = 20_000, successes = 720 }
+volume = 10_000
+value = 12
+[outcomes.b]
+model = "conversion"
+control = { trials = 9_000, successes = 900 }
+treated = { trials = 9_000, successes = 1_000 }
+volume = 5_000
+value = { low = 2, high = 4 }
+[costs]
+all = { low = 30_000, high = 40_000 }
+[[correlations]]
+of = ["outcomes.a.effect", "costs.all"]
+rho = -0.5
+"""
+
+
+@pytest.mark.slow
+def test_fitted_outcomes_are_swept_from_stored_fits_and_only_what_changes_is_fitted(tmp_path: Path) -> None:
+    """Nothing here is drawn anew, so it cannot fail by chance."""
+    file, store = tmp_path / "fitted.toml", tmp_path / "results" / ".fits"
+    file.write_text(FITTED, "utf-8")
+    study = Study(file, store=store)
+    assert len(list(store.iterdir())) == 2
+    for key, values in {
+        "outcomes.b.value": (1.0, 2.5, 4.0),
+        "costs.all": (20_000.0, 33_333.0, 40_000.0),  # takes the correlation with the fit away
+        "programme.horizon": (6, 18),
+        "outcomes.a.effect": (-0.1, 0.1, 0.3),  # in place of the fitted one: the control arm alone is fitted
+    }.items():
+        for row in simulate(study, [(key, values)], METRICS):
+            agree(row, separate_fitted(file, {key: row[key]}, store))
+        assert len(list(store.iterdir())) == (3 if key.endswith("effect") else 2)
+    rows = simulate(study, [("outcomes.b.treated.successes", (1_000, 1_100))], ("npv",))
+    assert len(list(store.iterdir())) == 4  # b at 1,100; the others were there
+    assert rows[1]["npv_mean"] > rows[0]["npv_mean"]
+    for row in rows:
+        setting = {"outcomes.b.treated.successes": row["outcomes.b.treated.successes"]}
+        agree(row, separate_fitted(file, setting, store, ("npv",)))
+
+
+def separate_fitted(
+    file: Path, setting: Mapping[str, float], store: Path, metrics: tuple[str, ...] = METRICS
+) -> dict[str, Any]:
+    prepared = prepare(file, [f"{key}={written(value)}" for key, value in setting.items()])
+    fits = fit_all(prepared, store)
+    world = World(prepared, {name: fit.draws for name, fit in fits.items()}, prepared.drawn)
+    return figures_at(world, "treated", metrics)
+
+
+@pytest.mark.slow
+def test_an_untrusted_forecast_is_not_swept(sim: Sim, tmp_path: Path) -> None:
+    """The arms' sizes cannot come from an even split, which no fit can change."""
+    file = tmp_path / "split.toml"
+    file.write_text(
+        FITTED.replace("trials = 20_000, successes = 720", "trials = 16_000, successes = 580"), "utf-8"
+    )
+    ran = sim("sweep", file, "--vary", "costs.all=20_000,30_000", "--json", "--set", "outcomes.a.split=0.5")
+    assert ran.code == 3
+    assert ran.json["trusted"] is False
+    assert "rows" not in ran.json["result"]
+    ran = sim(
+        "target", file, "--solve", "costs.all", "--goal", "npv=0", "--json", "--set", "outcomes.a.split=0.5"
+    )
+    assert ran.code == 3
+    assert "value" not in ran.json["result"]
+    ran = sim(
+        "sweep", file, "--vary", "costs.all=20_000,30_000", "--json", "--set", "outcomes.a.split=0.5",
+        "--allow-untrusted",
+    )  # fmt: skip
+    assert ran.code == 3
+    assert ran.json["sentence"].startswith("Not to be trusted")
+    assert ran.json["result"]["rows"][0]["npv_mean"] is not None

@@ -19,7 +19,7 @@ from sim.engine.fit import Progress
 from sim.engine.pilots import Pilots
 from sim.engine.prepare import Prepared, prepare
 from sim.errors import Problems
-from sim.finance.metrics import distribution, standard_error
+from sim.finance.spread import distribution, standard_error
 from sim.records.arrays import FloatArray
 from sim.report.answer_words import compare_sentence, dominance_notes
 from sim.report.rows import NOTHING, write_rows

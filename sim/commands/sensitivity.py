@@ -23,7 +23,7 @@ from sim.engine.fit import Progress
 from sim.engine.inputs import Input, fixed, groups, linked, net_present_value, only, uncertain_inputs
 from sim.engine.world import World
 from sim.errors import Problem, ProblemsError
-from sim.finance.metrics import distribution
+from sim.finance.spread import distribution
 from sim.records.arrays import FloatArray
 from sim.report.answer_words import sensitivity_sentence
 from sim.report.rows import write_rows

@@ -9,7 +9,7 @@ import numpy as np
 from sim.engine.grid import figures_at, quantile_error
 from sim.engine.study import metrics_of
 from sim.engine.world import World
-from sim.finance.metrics import quantile
+from sim.finance.spread import quantile
 
 _MEDIAN = 0.5
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from sim.engine.study import Setting, Study, metrics_of
 from sim.engine.world import World
-from sim.finance.metrics import PAYBACKS, standard_error
+from sim.finance.metrics import PAYBACKS
+from sim.finance.spread import standard_error
 from sim.records.arrays import FloatArray
 
 type Row = dict[str, Any]
@@ -117,16 +118,16 @@ def figures_at(world: World, strategy: str, metrics: Sequence[str]) -> Row:
         The NPV is always there.
     """
     plan = world.plan
-    within = plan.payback_within is not None and plan.payback_within <= plan.horizon
-    only = {"npv", *metrics} | ({"payback_months"} if within else set())
-    simulated, samples, blocks = metrics_of(world, strategy, only)
+    only = {"npv", *metrics}
+    only |= {"benefit", "cost"} if "roi" in metrics else set()
+    _, samples, blocks = metrics_of(world, strategy, only)
     row: Row = {}
     for name in dict.fromkeys(("npv", *metrics)):
         block = blocks["metrics"][name]
         row |= {f"{name}_{part}": block[part] for part in _PARTS}
         if name == "roi":
             row["roi_expected"] = block["expected"]
-            row["roi_expected_mcse"] = _ratio_error(simulated.benefit, simulated.cost, block["expected"])
+            row["roi_expected_mcse"] = _ratio_error(samples["benefit"], samples["cost"], block["expected"])
         if name in PAYBACKS:
             row[f"{name}_median_mcse"] = quantile_error(samples[name], 0.5)
             row |= _share(f"{name}_never", np.isinf(samples[name]))
@@ -135,12 +136,10 @@ def figures_at(world: World, strategy: str, metrics: Sequence[str]) -> Row:
     row |= _share("p_loss", samples["npv"] < 0)
     row |= _share("p_npv_above_hurdle", samples["npv"] > plan.hurdle)
     if plan.payback_within is not None:
-        months = samples.get("payback_months")
-        row |= (
-            _share("p_payback_within", months <= plan.payback_within)
-            if months is not None and within
-            else {"p_payback_within": None, "p_payback_within_mcse": None}
-        )
+        share = blocks["probability"]["payback_within"]
+        # Samples of a share are taken as independent here.
+        error = None if share is None else float(np.sqrt(share * (1 - share) / world.n))
+        row |= {"p_payback_within": share, "p_payback_within_mcse": error}
     return row
 
 
@@ -153,9 +152,7 @@ def _ratio_error(benefit: FloatArray, cost: FloatArray, expected: float | None) 
     """Return the Monte Carlo error of (mean B − mean C)/mean C, linear in the means about them."""
     if expected is None:
         return None
-    spent = cost.sum(axis=1)
-    influence = benefit.sum(axis=1) - (1 + expected) * spent
-    return standard_error(np.broadcast_to(influence, (len(influence),))) / float(spent.mean())
+    return standard_error(benefit - (1 + expected) * cost) / float(cost.mean())
 
 
 def quantile_error(values: FloatArray, level: float) -> float | None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 type Key = tuple[Hashable, ...]
+type _Made = dict[Key, tuple[Any, dict[Key, Any]]]
 
 
 class Parts:
@@ -26,8 +27,8 @@ class Parts:
 
     def __init__(self, look: Callable[[Key], Any], earlier: Sequence[Parts] = ()) -> None:
         self._look = look
-        self._earlier = [parts._made for parts in earlier]
-        self._made: dict[Key, tuple[Any, dict[Key, Any]]] = {}
+        self._earlier: list[tuple[_Made, dict[Key, bool]]] = [(parts._made, {}) for parts in earlier]
+        self._made: _Made = {}
         self._noted: list[dict[Key, Any]] = []
 
     def read(self, *key: Hashable) -> Any:
@@ -65,18 +66,19 @@ class Parts:
         return sum(key in noted for _, noted in self._made.values())
 
     def _taken(self, key: Key) -> tuple[Any, dict[Key, Any]] | None:
-        for made in self._earlier:
+        for made, known in self._earlier:
             part = made.get(key)
-            if part is not None and self._unchanged(part[1]):
+            if part is not None and all(self._unchanged(what, then, known) for what, then in part[1].items()):
                 return part
         return None
 
-    def _unchanged(self, noted: Mapping[Key, Any]) -> bool:
-        for what, then in noted.items():
+    def _unchanged(self, what: Key, then: Any, known: dict[Key, bool]) -> bool:
+        """Tell whether an input is as it was in an earlier simulation; each is compared once."""
+        answer = known.get(what)
+        if answer is None:
             now = self._look(what)
-            if now is not then and not same(now, then):
-                return False
-        return True
+            answer = known[what] = now is then or same(now, then)
+        return answer
 
 
 def same(a: Any, b: Any) -> bool:

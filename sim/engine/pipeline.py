@@ -11,7 +11,7 @@ from sim.decision.funnel import Need, funnel
 from sim.engine.grid import quantile_error
 from sim.engine.summary import pooled
 from sim.engine.world import World
-from sim.finance.metrics import quantile, standard_error
+from sim.finance.spread import quantile, standard_error
 from sim.records.arrays import FloatArray
 
 type Row = dict[str, Any]

@@ -119,7 +119,8 @@ class Study:
                 world = self._read(changes)
         elif values:
             held = {path: np.full(world.n, value) for path, value in values.items()}
-            world = World(world.prepared, world.fits, world.drawn.replaced(held), (*self._before(), world))
+            like = (*self._before(), world, self.world)
+            world = World(world.prepared, world.fits, world.drawn.replaced(held), like)
         self._own.last = self._last = world
         return world
 

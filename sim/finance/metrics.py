@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from sim.finance.discount import Timing, npv
 from sim.finance.irr import Status, irr, mirr
-from sim.finance.payback import Payback, payback
+from sim.finance.payback import Payback, paid_back_by, payback
+from sim.finance.spread import Block, distribution, mean, quantile
 from sim.records.arrays import BoolArray, FloatArray
 
-type Block = dict[str, Any]
-
-PROB = 0.9
 METRICS = (
     "npv",
     "roi",
@@ -40,110 +37,6 @@ METRICS = (
 )
 RATES = ("irr", "irr_monthly")
 PAYBACKS = ("payback_months", "payback_first_months", "payback_discounted_months")
-
-
-def quantile(values: FloatArray, probability: float) -> float | None:
-    """Return a quantile by linear interpolation, None where it is not finite.
-
-    Parameters
-    ----------
-    values : (sample,) array
-        May hold +inf, which ranks last; no NaN.
-    probability : float
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> quantile(np.array([1.0, 2.0, np.inf]), 0.5), quantile(np.array([1.0, 2.0, np.inf]), 0.9)
-    (2.0, None)
-    """
-    return _ranked_quantile(np.sort(values), probability)
-
-
-def _ranked_quantile(ranked: FloatArray, probability: float) -> float | None:
-    """Return a quantile of sorted values."""
-    if ranked.size == 0:
-        return None
-    place = (ranked.size - 1) * probability
-    below = int(np.floor(place))
-    low, high = ranked[below], ranked[min(below + 1, ranked.size - 1)]
-    part = place - below
-    # Interpolating towards infinity, or between equal numbers, must not touch arithmetic.
-    value = low if part == 0 or low == high else low + (high - low) * part
-    return float(value) + 0.0 if np.isfinite(value) else None
-
-
-def standard_error(values: FloatArray) -> float:
-    """Return the Monte Carlo standard error of the mean by batch means.
-
-    The √n consecutive batches keep the autocorrelation of chains (Flegal & Jones 2010,
-    doi:10.1214/09-AOS735). 0 when all values are equal.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> standard_error(np.full(100, 3.3))
-    0.0
-    """
-    if values.size == 0 or values.min() == values.max():
-        return 0.0
-    batches = int(np.sqrt(values.size))
-    size = values.size // batches
-    if batches < 2:
-        return float(values.std(ddof=1) / np.sqrt(values.size))
-    means = values[: batches * size].reshape(batches, size).mean(axis=1)
-    return float(means.std(ddof=1) / np.sqrt(batches))
-
-
-def distribution(values: FloatArray, *, prob: float = PROB, undefined: BoolArray | None = None) -> Block:
-    """Summarise one metric over the samples.
-
-    Parameters
-    ----------
-    values : (sample,) array
-        NaN for no value; +inf for "beyond what was looked at", which keeps its rank.
-    prob : float
-        Probability of the equal-tailed interval.
-    undefined : (sample,) boolean array, optional
-        Samples without a value; those that are NaN or infinite if left out.
-
-    Returns
-    -------
-    dict
-        ``mean, sd, median, low, high, mcse, undefined``; None for no value. There is no mean, sd
-        and mcse (of the mean) where infinite values would have to enter them.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> distribution(np.array([1.0, 2.0, np.nan, 3.0]))["median"]
-    2.0
-    >>> distribution(np.array([5.0, np.inf]))["mean"] is None
-    True
-    """
-    if undefined is None:
-        undefined = ~np.isfinite(values)
-    defined = values[~np.isnan(values)]
-    ranked = np.sort(defined)
-    tail = (1.0 - prob) / 2.0
-    finite = bool(ranked.size) and bool(np.isfinite(ranked[[0, -1]]).all())
-    certain = finite and ranked[0] == ranked[-1]
-    mean = _mean(defined) if finite else None
-    spread = 0.0 if certain or ranked.size < 2 else float(defined.std(ddof=1)) if finite else None
-    return {
-        "mean": mean,
-        "sd": spread if finite else None,
-        "median": _ranked_quantile(ranked, 0.5),
-        "low": _ranked_quantile(ranked, tail),
-        "high": _ranked_quantile(ranked, 1.0 - tail),
-        "mcse": standard_error(defined) if finite else None,
-        "undefined": float(undefined.mean()) if undefined.size else None,
-    }
-
-
-def _mean(values: FloatArray) -> float:
-    """Return the mean; of equal values exactly that value."""
-    return float(values[0] if (values == values[0]).all() else values.mean()) + 0.0
 
 
 def without_values(horizon: int) -> tuple[Block, Block, Block]:
@@ -218,6 +111,11 @@ def measure(
     def plain() -> Payback:
         return payback(net)
 
+    def by_target(month: float) -> BoolArray:
+        if "payback_months" not in wanted and float(month).is_integer():
+            return paid_back_by(net, int(month))
+        return plain().lasting <= month
+
     @cache
     def rates() -> tuple[Mapping[str, FloatArray], BoolArray]:
         return _rates(net, timing)
@@ -252,14 +150,14 @@ def measure(
     for name, values in samples.items():
         metrics[name] = _rate_block(values, rates()[1]) if name in RATES else distribution(values)
     if "roi" in metrics:
-        gained, spent = _mean(total_benefit), _mean(total_cost)
+        gained, spent = mean(total_benefit), mean(total_cost)
         metrics["roi"]["expected"] = (gained - spent) / spent if spent > 0 else None
     for name in PAYBACKS:
         if name in metrics:
             metrics[name] |= _curve(samples[name], horizon)
     probability: Block = {
         "loss": float((samples["npv"] < 0).mean()),
-        "payback_within": None if target is None else float((plain().lasting <= target).mean()),
+        "payback_within": None if target is None else float(by_target(target).mean()),
         "npv_above_hurdle": float((samples["npv"] > hurdle).mean()),
     }
     return samples, metrics, probability, _risk(samples["npv"])

@@ -45,6 +45,41 @@ def payback(flows: FloatArray) -> Payback:
     (0.833, 2.75)
     """
     cumulative = np.cumsum(flows, axis=-1)
+    below = _below(flows, cumulative)
+    every, count = np.arange(flows.shape[0]), flows.shape[-1]
+    # argmin and argmax stop at the first hit, and tell 0 where there is none.
+    first = np.argmin(below, axis=-1)
+    first[below[every, first]] = count
+    lasting = count - np.argmax(below[:, ::-1], axis=-1)
+    lasting[~below[every, lasting - 1]] = 0
+    return Payback(_within_month(flows, cumulative, first), _within_month(flows, cumulative, lasting))
+
+
+def paid_back_by(flows: FloatArray, month: int) -> BoolArray:
+    """Tell which flows have paid back by the end of a month, to stay so; faster than `payback`.
+
+    Parameters
+    ----------
+    flows : (sample, H + 1) array [currency]
+    month : int
+        From 0 to H.
+
+    Returns
+    -------
+    (sample,) boolean array
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> flows = np.array([[-1000.0, 1200.0, -500.0, 400.0]])
+    >>> bool(paid_back_by(flows, 2)[0]), bool(paid_back_by(flows, 3)[0])
+    (False, True)
+    """
+    return ~_below(flows, np.cumsum(flows, axis=-1))[:, month:].any(axis=-1)
+
+
+def _below(flows: FloatArray, cumulative: FloatArray) -> BoolArray:
+    """Return where the cumulative flow is below zero by more than rounding."""
     below = cumulative < 0.0
     # A break-even to the cent must not be lost to rounding (-1 + 10 × 0.1 < 0 in binary): allow
     # the error bound of recursive summation, (number of terms) × eps × Σ|terms|. Few rows come so near.
@@ -54,13 +89,7 @@ def payback(flows: FloatArray) -> Payback:
     if near.any():
         rows = near.any(axis=-1)
         below[rows] = cumulative[rows] < -share * np.cumsum(sizes[rows], axis=-1)
-    every, count = np.arange(flows.shape[0]), flows.shape[-1]
-    # argmin and argmax stop at the first hit, and tell 0 where there is none.
-    first = np.argmin(below, axis=-1)
-    first[below[every, first]] = count
-    lasting = count - np.argmax(below[:, ::-1], axis=-1)
-    lasting[~below[every, lasting - 1]] = 0
-    return Payback(_within_month(flows, cumulative, first), _within_month(flows, cumulative, lasting))
+    return below
 
 
 def _within_month(flows: FloatArray, cumulative: FloatArray, month: np.ndarray) -> FloatArray:

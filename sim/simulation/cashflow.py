@@ -29,10 +29,13 @@ class Ledger:
 
 def total(streams: Iterable[FloatArray], shape: tuple[int, int]) -> FloatArray:
     """Return the sum of streams, (sample, month)."""
-    whole = np.zeros(shape)
+    whole: FloatArray | None = None
     for flows in streams:
-        whole += flows
-    return whole
+        if whole is None:
+            whole = np.broadcast_to(flows, shape).copy()
+        else:
+            whole += flows
+    return np.zeros(shape) if whole is None else whole
 
 
 def flow(
