@@ -205,6 +205,7 @@ def test_a_month_of_the_year_that_is_always_closed_stays_closed() -> None:
     assert np.all(found.units[:, :6] > 50)
 
 
+@pytest.mark.slow
 def test_only_the_latest_ten_years_count() -> None:
     old, new = np.full(200, 10.0), np.full(120, 1000.0)
     rng = np.random.default_rng(0)

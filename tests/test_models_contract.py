@@ -195,11 +195,11 @@ def shown_level(name: str, made: dict[str, Any], pilot: PilotSummary) -> Any:
 def test_simulated_pilots_show_the_level_they_were_drawn_from(model: OutcomeModel) -> None:
     """Within 5 standard errors of the mean of 4,000 pilots: 1e-5 false alarms over all cells.
 
-    A count's pilots are whole histograms, of which 800 are enough.
+    A count's pilots are whole histograms, of which 400 are enough.
     """
     pilot = example(model.name, (2, 3))
     one = model.prior(pilot, Priors(), 1, rng=np.random.default_rng(5))
-    pilots = 800 if model.name == "count" else 4000
+    pilots = 400 if model.name == "count" else 4000
     draws = {name: np.repeat(values, pilots, axis=0) for name, values in one.items()}
     made = model.simulate(draws, pilot, rng=np.random.default_rng(6))
     shown = shown_level(model.name, made, pilot)
