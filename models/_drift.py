@@ -61,7 +61,7 @@ def arrays(summary: PilotSummary, link: Link, m0: float) -> dict[str, FloatArray
     assert series is not None  # noqa: S101  # reading refuses a before-after pilot without periods
     assert series.launch >= LEAST_PERIODS  # noqa: S101  # and one with fewer periods and no `bias`
     values, variances = means(series, link)
-    mean, variance = _forecast(series, values, variances, 0, series.launch, len(series.periods))
+    mean, variance = _forecast(series, values, variances, series.launch, len(series.periods))
     placebos = [_placebo(series, values, variances, start, stop) for start, stop in series.windows]
     return {"drift": np.array([mean, np.sqrt(variance)]), "placebo": np.array(placebos).T}
 
@@ -74,6 +74,8 @@ def means(series: Series, link: Link) -> tuple[FloatArray, FloatArray]:
     """
     num, den = series.numerator.sum(axis=0), series.denominator.sum(axis=0)
     var = (series.variance * series.denominator).sum(axis=0)
+    # A segment of the rollout that the pilot did not see has no past either.
+    num, den, var = (part[den.any(axis=1)] for part in (num, den, var))
     pooled, spread = num.sum() / den.sum(), var.sum() / den.sum()
     if not (den > 0).all():
         num, den, var = (part.sum(axis=0, keepdims=True) for part in (num, den, var))
@@ -87,16 +89,16 @@ def means(series: Series, link: Link) -> tuple[FloatArray, FloatArray]:
 
 
 def _forecast(
-    series: Series, values: FloatArray, variances: FloatArray, first: int, start: int, stop: int
+    series: Series, values: FloatArray, variances: FloatArray, start: int, stop: int
 ) -> tuple[float, float]:
-    """Mean and variance of the level in periods start … stop − 1 less that in first … start − 1."""
+    """Mean and variance of the level in periods start … stop − 1 less that in all before."""
     seasons = None
-    if len(series.calendar) and start - first >= _YEARS:
-        seasons = np.asarray(series.calendar[first:stop]) - 1
-    level = smooth(values[first:start], variances[first:start], stop - start, seasons=seasons, drift_sd=0.0)
-    units = series.denominator.sum(axis=(0, 1))[first:stop].astype(np.float64)
-    weight = np.where(np.isfinite(values[first:stop]), units, 0.0)
-    before, after = weight[: start - first], weight[start - first :]
+    if series.calendar and start >= _YEARS:
+        seasons = np.asarray(series.calendar[:stop]) - 1
+    level = smooth(values[:start], variances[:start], stop - start, seasons=seasons, drift_sd=0.0)
+    units = series.denominator.sum(axis=(0, 1))[:stop].astype(np.float64)
+    weight = np.where(np.isfinite(values[:stop]), units, 0.0)
+    before, after = weight[:start], weight[start:]
     after = after if after.sum() > 0 else np.ones_like(after)
     return level.contrast(np.concatenate([-before / before.sum(), after / after.sum()]))
 
@@ -105,20 +107,15 @@ def _placebo(
     series: Series, values: FloatArray, variances: FloatArray, start: int, stop: int
 ) -> tuple[float, float]:
     """Error of the forecast at a launch that never was; its variance from sampling and the local level."""
-    mean, variance = _forecast(series, values, variances, 0, start, stop)
     weight = np.where(np.isfinite(values), series.denominator.sum(axis=(0, 1)), 0.0)
-    if not weight[start:stop].any() or not weight[:start].any():
+    seen = np.flatnonzero(weight > 0)
+    before, window = seen[seen < start], seen[(seen >= start) & (seen < stop)]
+    if not before.size or not window.size:
         return 0.0, 1e6
-    after, before = (np.average(values[i], weights=weight[i]) for i in _seen(weight, start, stop))
-    shares = [weight[i] / weight[i].sum() for i in _seen(weight, start, stop)]
-    noise = float((shares[0] ** 2 * variances[_seen(weight, start, stop)[0]]).sum())
-    return float(after - before) - mean, variance + noise
-
-
-def _seen(weight: FloatArray, start: int, stop: int) -> tuple[Any, Any]:
-    """Positions of observed periods in the window and before it."""
-    at = np.flatnonzero(weight > 0)
-    return at[(at >= start) & (at < stop)], at[at < start]
+    mean, variance = _forecast(series, values, variances, start, stop)
+    share = weight[window] / weight[window].sum()
+    change = share @ values[window] - np.average(values[before], weights=weight[before])
+    return float(change) - mean, variance + float(share**2 @ variances[window])
 
 
 def bias(data: Mapping[str, Any], prefix: str) -> Any:

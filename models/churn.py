@@ -56,6 +56,7 @@ class Churn:
     saves = False
     effect_scale = "the monthly hazard of leaving"
     priors = Priors
+    totals: ClassVar[tuple[str, ...]] = ("at_risk", "churned", "alive")
     column_sets: ClassVar[tuple[ColumnSet, ...]] = COLUMN_SETS
 
     def size(self, statistics: Mapping[str, FloatArray]) -> FloatArray:

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from scipy.special import expit, logit
 
-from sim.contract import Column, ColumnSet, EffectPrior, Predictive, Priors, Ratio, Rule, Table, project_rate
+from sim.contract import Column, ColumnSet, EffectPrior, Predictive, Priors, RateLike, Ratio, Rule, Table
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
-from sim.records.projection import ArmState, Exposure, Projection, Reach
 from sim.records.summary import PilotSummary
 
 from . import _predictor
@@ -62,7 +61,7 @@ def _effect_prior(prior: EffectPrior | None, rate: float) -> tuple[float, float]
     return (low + high) / 2, max((high - low) / (2 * z), 1e-3)
 
 
-class Conversion:
+class Conversion(RateLike):
     """The `OutcomeModel` of rates; see the module for its likelihood and prior."""
 
     name = "conversion"
@@ -75,6 +74,7 @@ class Conversion:
     saves = False
     effect_scale = "the rate"
     priors = Priors
+    totals: ClassVar[tuple[str, ...]] = ("trials", "successes")
     column_sets: ClassVar[tuple[ColumnSet, ...]] = (
         ColumnSet(
             columns=(
@@ -187,20 +187,6 @@ class Conversion:
             labels(summary.cells, summary.segments),
             "successes",
         )
-
-    def project(
-        self,
-        control: ArmState,
-        treated: ArmState,
-        exposure: Exposure,
-        reach: Reach,
-        *,
-        better: Literal["higher", "lower"],
-        summary: PilotSummary | None,
-        options: Mapping[str, Any],
-    ) -> Projection:
-        """Successes gained: volume times the difference of the rates, as far as it reaches."""
-        return project_rate(control, treated, exposure, reach, better=better)
 
 
 MODEL = Conversion()

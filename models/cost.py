@@ -24,10 +24,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from sim.contract import Column, ColumnSet, Predictive, Priors, Ratio, Rule, project_rate
+from sim.contract import Column, ColumnSet, Predictive, Priors, RateLike, Ratio, Rule
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
-from sim.records.projection import ArmState, Exposure, Projection, Reach
 from sim.records.summary import PilotSummary
 
 from . import _predictor
@@ -41,7 +40,7 @@ FEW = 10
 """Observations below which the mean of a skewed amount is far from normal."""
 
 
-class Cost:
+class Cost(RateLike):
     """The `OutcomeModel` of amounts per unit of work; see the module for its likelihood and prior."""
 
     name = "cost"
@@ -54,6 +53,7 @@ class Cost:
     saves = True
     effect_scale = "the mean amount"
     priors = Priors
+    totals: ClassVar[tuple[str, ...]] = ("n", "zeros")
     column_sets: ClassVar[tuple[ColumnSet, ...]] = (
         ColumnSet(
             columns=(Column("amount", "amount", "the amount of this unit of work; zero is allowed"),),
@@ -219,20 +219,6 @@ class Cost:
             tuple(name for name, hit in zip(named, seen, strict=True) if hit),
             "mean amount" if statistic == "mean" else "mean log amount",
         )
-
-    def project(
-        self,
-        control: ArmState,
-        treated: ArmState,
-        exposure: Exposure,
-        reach: Reach,
-        *,
-        better: Literal["higher", "lower"],
-        summary: PilotSummary | None,
-        options: Mapping[str, Any],
-    ) -> Projection:
-        """Amount saved: volume times the difference of the means, as far as it reaches."""
-        return project_rate(control, treated, exposure, reach, better=better)
 
 
 MODEL = Cost()

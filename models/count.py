@@ -19,14 +19,13 @@ then (the Poisson), with a warning: the interval is too narrow if few units make
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from sim.contract import Column, ColumnSet, Predictive, Priors, Ratio, Rule, project_rate
+from sim.contract import Column, ColumnSet, Predictive, Priors, RateLike, Ratio, Rule
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
-from sim.records.projection import ArmState, Exposure, Projection, Reach
 from sim.records.summary import PilotSummary
 
 from . import _predictor, _spread
@@ -44,7 +43,7 @@ RATIO_SD = 0.6
 _REPLAYS = 400
 
 
-class Count:
+class Count(RateLike):
     """The `OutcomeModel` of events per exposure; see the module for its likelihood and prior."""
 
     name = "count"
@@ -57,6 +56,7 @@ class Count:
     saves = False
     effect_scale = "the rate per exposure"
     priors = Priors
+    totals: ClassVar[tuple[str, ...]] = ("units", "events", "histogram")
     column_sets: ClassVar[tuple[ColumnSet, ...]] = (
         ColumnSet(
             columns=(Column("events", "count", "how many events this unit had; zero is allowed"),),
@@ -214,20 +214,6 @@ class Count:
         return Predictive(
             shown(summary.statistics)[kept], shown(made)[:, kept], words, "events, and units without any"
         )
-
-    def project(
-        self,
-        control: ArmState,
-        treated: ArmState,
-        exposure: Exposure,
-        reach: Reach,
-        *,
-        better: Literal["higher", "lower"],
-        summary: PilotSummary | None,
-        options: Mapping[str, Any],
-    ) -> Projection:
-        """Events gained: exposure times the difference of the rates, as far as it reaches."""
-        return project_rate(control, treated, exposure, reach, better=better)
 
 
 def _cells(summary: PilotSummary) -> tuple[str, ...]:

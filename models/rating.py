@@ -22,11 +22,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from sim.contract import Column, ColumnSet, Predictive, Priors, Ratio, Table, project_rate
+from sim.contract import Column, ColumnSet, Predictive, Priors, RateLike, Ratio, Table
 from sim.errors import Problem, ProblemsError
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
-from sim.records.projection import ArmState, Exposure, Projection, Reach
 from sim.records.summary import PilotSummary
 
 from . import _predictor, _ratings, _spread
@@ -108,7 +107,7 @@ def _condense(groups: Groups, shape: tuple[int, int], options: Mapping[str, Any]
     }
 
 
-class Rating:
+class Rating(RateLike):
     """The `OutcomeModel` of answers on a scale; see the module for its likelihood and prior."""
 
     name = "rating"
@@ -121,6 +120,7 @@ class Rating:
     saves = False
     effect_scale = "the summary (mean, top2 or nps)"
     priors = Priors
+    totals: ClassVar[tuple[str, ...]] = ("counts",)
     column_sets: ClassVar[tuple[ColumnSet, ...]] = (
         ColumnSet(
             columns=(Column("rating", "integer", "the answer of this row"),),
@@ -270,20 +270,6 @@ class Rating:
             tuple(f"{name}: {point:g}" for name in names for point in summary.statistics["value"]),
             "answers",
         )
-
-    def project(
-        self,
-        control: ArmState,
-        treated: ArmState,
-        exposure: Exposure,
-        reach: Reach,
-        *,
-        better: Literal["higher", "lower"],
-        summary: PilotSummary | None,
-        options: Mapping[str, Any],
-    ) -> Projection:
-        """Points gained: volume times the difference of the summaries, as far as it reaches."""
-        return project_rate(control, treated, exposure, reach, better=better)
 
 
 def _named(value: FloatArray) -> str:

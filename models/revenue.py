@@ -28,15 +28,14 @@ in a pilot of one segment. On the logit scale the ratio of paying is divided by 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from scipy.special import expit, logit, ndtri
 
-from sim.contract import ColumnSet, EffectPrior, Predictive, Priors, Ratio, project_rate
+from sim.contract import ColumnSet, EffectPrior, Predictive, Priors, RateLike, Ratio
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
-from sim.records.projection import ArmState, Exposure, Projection, Reach
 from sim.records.summary import PilotSummary
 
 from . import _predictor
@@ -72,7 +71,7 @@ def _split(prior: EffectPrior | None, rate: float) -> tuple[tuple[float, float],
     return (mean / 2 / left, float(pay_sd / left)), rest
 
 
-class Revenue:
+class Revenue(RateLike):
     """The `OutcomeModel` of money per trial; see the module for its likelihood and prior."""
 
     name = "revenue"
@@ -85,6 +84,7 @@ class Revenue:
     saves = False
     effect_scale = "the mean per trial"
     priors = Priors
+    totals: ClassVar[tuple[str, ...]] = ("trials", "payers", "log_squares", "squares")
     column_sets: ClassVar[tuple[ColumnSet, ...]] = (ROWS, TOTALS)
 
     def size(self, statistics: Mapping[str, FloatArray]) -> FloatArray:
@@ -243,20 +243,6 @@ class Revenue:
             tuple(label for label, hit in zip(named, seen, strict=True) if hit),
             name,
         )
-
-    def project(
-        self,
-        control: ArmState,
-        treated: ArmState,
-        exposure: Exposure,
-        reach: Reach,
-        *,
-        better: Literal["higher", "lower"],
-        summary: PilotSummary | None,
-        options: Mapping[str, Any],
-    ) -> Projection:
-        """Revenue gained: volume times the difference of the means, as far as it reaches."""
-        return project_rate(control, treated, exposure, reach, better=better)
 
 
 def _sigma_design(payers: FloatArray) -> FloatArray:

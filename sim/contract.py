@@ -222,6 +222,8 @@ class OutcomeModel(Protocol):
     effect_scale: str
     """What the relative effect is relative to, for prior messages."""
     column_sets: tuple[ColumnSet, ...]
+    totals: tuple[str, ...]
+    """Statistics that grow with the size of a pilot; the others are means, spreads and grids."""
     priors: type[Priors]
 
     def size(self, statistics: Mapping[str, FloatArray]) -> FloatArray:
@@ -277,6 +279,24 @@ class OutcomeModel(Protocol):
     ) -> Projection:
         """Units of improvement per sample, segment and month."""
         ...
+
+
+class RateLike:
+    """Gives a model whose level is a mean per unit of volume the `project` of all such models."""
+
+    def project(
+        self,
+        control: ArmState,
+        treated: ArmState,
+        exposure: Exposure,
+        reach: Reach,
+        *,
+        better: Literal["higher", "lower"],
+        summary: PilotSummary | None,  # noqa: ARG002  # part of the contract
+        options: Mapping[str, Any],  # noqa: ARG002
+    ) -> Projection:
+        """Units gained: volume times the difference of the means, as far as it reaches."""
+        return project_rate(control, treated, exposure, reach, better=better)
 
 
 def project_rate(

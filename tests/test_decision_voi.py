@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import integrate, optimize, stats
 
+from sim.decision.arguments import with_hurdle
 from sim.decision.choice import acceptability, dominance, expected_loss, p_best
-from sim.decision.estimate import Estimate, mean, standard_error, with_hurdle
 from sim.decision.study import assurance, best, enbs, staged
 from sim.decision.voi import evpi, evppi, evsi, evsi_gaussian, prior_sample_size
+from sim.records.estimate import Estimate, mean, standard_error
 
 N = 4000
 

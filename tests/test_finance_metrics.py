@@ -11,7 +11,8 @@ import pytest
 from sim.finance.discount import factors, nominal_rate, npv, real_rate
 from sim.finance.metrics import METRICS, PAYBACKS, measure, without_values
 from sim.finance.payback import paid_back_by, payback
-from sim.finance.spread import distribution, quantile, standard_error
+from sim.finance.spread import distribution, quantile
+from sim.records.estimate import standard_error
 
 KEYS = {"mean", "sd", "median", "low", "high", "mcse", "undefined"}
 

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import beta, betabinom
 
 from sim.contract import OutcomeModel
-from sim.decision.estimate import with_hurdle
+from sim.decision.arguments import with_hurdle
 from sim.decision.voi import evsi
 from sim.engine.extension import (
     by_length,

@@ -199,6 +199,21 @@ def test_a_steady_past_leaves_little_bias_and_a_jumpy_one_much() -> None:
     assert np.abs(found["jumpy"]["placebo"][0]).max() > 5 * np.abs(found["steady"]["placebo"][0]).max()
 
 
+def test_a_segment_of_the_rollout_alone_changes_no_past() -> None:
+    """A shift between segments of the pilot is no drift, whether or not the rollout has further ones."""
+    n = np.stack([np.linspace(1e5, 9e5, 12), np.linspace(9e5, 1e5, 12)])[None]
+    mean = np.array([0.1, 0.3])[None, :, None] * np.ones_like(n)
+    one = Series(tuple("abcdefghijkl"), n * mean, n, mean * (1 - mean), 8)
+    pilot = PilotSummary(
+        ("before", "treated"), ("s", "t"), {}, np.ones((2, 2)), design=Design("before-after"), series=one
+    )
+    alone = _drift.arrays(pilot, _predictor.LOGIT, -1.4)
+    more = _drift.arrays(pilot.extended(("u",)), _predictor.LOGIT, -1.4)
+    for key, values in alone.items():
+        np.testing.assert_allclose(more[key], values)
+    assert abs(alone["drift"][0]) < 0.01
+
+
 def test_the_season_is_no_drift() -> None:
     """Three years whose winters sell more, launched before a winter: the winter is expected."""
     month = np.arange(42)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sim.decision.estimate import with_hurdle
+from sim.decision.arguments import with_hurdle
 from sim.decision.voi import evpi, evppi, evsi
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 from scipy.special import logsumexp
 
 from sim.commands.pilot import weigh
-from sim.decision.estimate import with_hurdle
+from sim.decision.arguments import with_hurdle
 from sim.decision.voi import evsi
 from sim.engine.inputs import net_present_value
 from sim.engine.learning import signals, sources

@@ -13,14 +13,15 @@ import numpy as np
 from sim.commands.answers import Found, answer
 from sim.commands.forecast import DEFAULT_OUT, Result, run
 from sim.config.plan import Plan
+from sim.decision.arguments import with_hurdle
 from sim.decision.choice import dominance, expected_loss, p_best
-from sim.decision.estimate import with_hurdle
 from sim.engine.fit import Progress
 from sim.engine.pilots import Pilots
 from sim.engine.prepare import Prepared, prepare
 from sim.errors import Problems
-from sim.finance.spread import distribution, standard_error
+from sim.finance.spread import distribution
 from sim.records.arrays import FloatArray
+from sim.records.estimate import standard_error
 from sim.report.answer_words import compare_sentence, dominance_notes
 from sim.report.rows import NOTHING, write_rows
 from sim.report.stored import Stored
@@ -218,7 +219,7 @@ def _row(name: str, npv: FloatArray, choice: Choice | None) -> Row:
         **{f"payback_{part}": payback.get(part) for part in ("median", "low", "high")},
         "payback_never": payback.get("never"),
         "p_loss": float((npv < 0).mean()),
-        "p_loss_mcse": standard_error((npv < 0).astype(np.float64)),
+        "p_loss_mcse": float(standard_error((npv < 0).astype(np.float64))),
     }
 
 

@@ -14,7 +14,7 @@ from sim.commands.answers import Found, answer, begin
 from sim.commands.forecast import DEFAULT_OUT
 from sim.config.load import load
 from sim.config.resolve import resolve
-from sim.decision.estimate import Estimate, with_hurdle
+from sim.decision.arguments import with_hurdle
 from sim.decision.shapley import shapley
 from sim.decision.sobol import first_order
 from sim.decision.tornado import Bar, one_at_a_time, tornado
@@ -25,6 +25,7 @@ from sim.engine.world import World
 from sim.errors import Problem, ProblemsError
 from sim.finance.spread import distribution
 from sim.records.arrays import FloatArray
+from sim.records.estimate import Estimate
 from sim.report.answer_words import sensitivity_sentence
 from sim.report.rows import write_rows
 from sim.simulation.draws import child

@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sim.decision.estimate import Estimate, checked, mean, standard_error
+from sim.decision.arguments import checked
 from sim.records.arrays import FloatArray
+from sim.records.estimate import Estimate, mean, standard_error
 
 TOLERANCE = 3.0  # Monte Carlo errors within which two distribution functions count as touching
 GRID = 400  # points at which they are compared

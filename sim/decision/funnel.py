@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sim.decision.estimate import Estimate, checked, standard_error
+from sim.decision.arguments import checked
 from sim.records.arrays import FloatArray
+from sim.records.estimate import Estimate, standard_error
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from math import comb
 
 import numpy as np
 
-from sim.decision.estimate import checked, standard_error
+from sim.decision.arguments import checked
 from sim.records.arrays import BoolArray, FloatArray, IntArray
+from sim.records.estimate import standard_error
 
 _NEIGHBOURS = 4
 _EXACT = 64  # subsets: six groups

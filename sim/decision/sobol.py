@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.decision.estimate import checked
+from sim.decision.arguments import checked
 from sim.records.arrays import BoolArray, FloatArray
 
 

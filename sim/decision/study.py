@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sim.decision.estimate import Estimate, checked, mean
+from sim.decision.arguments import checked
 from sim.decision.regression import conditional_mean
 from sim.decision.voi import Evsi
+from sim.records.estimate import Estimate, mean
 
 NEAR = 0.05  # lengths whose net benefit is within this share of the best are as good as the best
 

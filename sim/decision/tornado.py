@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.decision.estimate import Estimate, checked, mean, standard_error
+from sim.decision.arguments import checked
 from sim.records.arrays import FloatArray
+from sim.records.estimate import Estimate, mean, standard_error
 
 LOW, HIGH = 0.1, 0.9
 """The quantiles of a quantity between which its bar runs."""

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sim.decision.estimate import Estimate, checked, mean
+from sim.decision.arguments import checked
 from sim.decision.regression import Fitted, conditional_mean
 from sim.records.arrays import FloatArray, IntArray
+from sim.records.estimate import Estimate, mean
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ import numpy as np
 
 from sim.decision.choice import Threshold
 from sim.decision.choice import acceptability as thresholds
-from sim.decision.estimate import mean
 from sim.engine.inputs import net_present_value
 from sim.engine.world import OutcomeState, Strategy, World
 from sim.records.arrays import FloatArray
+from sim.records.estimate import mean
 
 
 def acceptability(world: World, strategy: Strategy) -> dict[str, Any]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-
 import numpy as np
 
+from sim.engine.held import at_mean, put
 from sim.engine.world import Strategy, World
-from sim.records.arrays import Draws, FloatArray
+from sim.records.arrays import FloatArray
 from sim.records.check import Check
 from sim.report.words import money as money_words
 from sim.simulation.draws import child
@@ -48,7 +46,7 @@ def sources(world: World, strategy: Strategy) -> dict[str, float | None]:
     mean, over the sum of the three; interactions are left out. None when NPV is certain.
     """
     names = {path for path, column in world.drawn.columns.items() if np.ptp(column) > 0}
-    names |= set(world.prepared.volumes)
+    names |= {v.history.key for v in world.plan.volumes.values() if v.history is not None}
     stated = {path for path in names if _is_stated(path)}
     kinds: dict[str, tuple[bool, set[str]]] = {
         "from_pilot": (True, set()),
@@ -141,19 +139,6 @@ def _is_stated(path: str) -> bool:
 
 def _variance(world: World, strategy: str, *, fits: bool, free: set[str]) -> float:
     """Return the variance of NPV with everything but one kind of source at its mean."""
-    columns = {
-        path: np.full_like(column, column.mean())
-        for path, column in world.drawn.columns.items()
-        if path not in free
-    }
-    volumes = {
-        name: paths if name in free else paths.mean(axis=0, keepdims=True)
-        for name, paths in world.prepared.volumes.items()
-    }
-    held = world.fits if fits else {name: _at_mean(draws) for name, draws in world.fits.items()}
-    frozen = World(replace(world.prepared, volumes=volumes), held, world.drawn.replaced(columns))
-    return float(_npv(frozen.strategy(strategy)).var())
-
-
-def _at_mean(draws: Draws) -> Mapping[str, FloatArray]:
-    return {name: values.mean(axis=0, keepdims=True) for name, values in draws.items()}
+    fitted = {world.plan.outcomes[name].path for name in world.fits}
+    held = put(world, lambda path: not fits if path in fitted else path not in free, at_mean)
+    return float(_npv(held.strategy(strategy)).var())

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.decision.estimate import Estimate, mean, with_hurdle
+from sim.decision.arguments import with_hurdle
 from sim.decision.regression import conditional_mean
 from sim.decision.study import Best, assurance, best, enbs, staged
 from sim.decision.voi import evpi, evppi, evsi, evsi_gaussian, prior_sample_size
@@ -17,6 +17,7 @@ from sim.engine.later import discounting, ended, later
 from sim.engine.learning import Source, observed, signals, together
 from sim.engine.world import Strategy, World
 from sim.records.arrays import FloatArray
+from sim.records.estimate import Estimate, mean
 from sim.simulation.draws import child
 
 type Row = dict[str, Any]

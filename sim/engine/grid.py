@@ -14,8 +14,8 @@ import numpy as np
 from sim.engine.study import Setting, Study, metrics_of
 from sim.engine.world import World
 from sim.finance.metrics import PAYBACKS
-from sim.finance.spread import standard_error
 from sim.records.arrays import FloatArray
+from sim.records.estimate import standard_error
 
 type Row = dict[str, Any]
 type Grid = Sequence[tuple[str, Sequence[float]]]
@@ -145,14 +145,14 @@ def figures_at(world: World, strategy: str, metrics: Sequence[str]) -> Row:
 
 def _share(name: str, hit: Any) -> Row:
     values = np.asarray(hit, dtype=np.float64)
-    return {name: float(values.mean()), f"{name}_mcse": standard_error(values)}
+    return {name: float(values.mean()), f"{name}_mcse": float(standard_error(values))}
 
 
 def _ratio_error(benefit: FloatArray, cost: FloatArray, expected: float | None) -> float | None:
     """Return the Monte Carlo error of (mean B − mean C)/mean C, linear in the means about them."""
     if expected is None:
         return None
-    return standard_error(benefit - (1 + expected) * cost) / float(cost.mean())
+    return float(standard_error(benefit - (1 + expected) * cost)) / float(cost.mean())
 
 
 def quantile_error(values: FloatArray, level: float) -> float | None:

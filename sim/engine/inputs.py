@@ -14,6 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from sim.config.plan import Plan
+from sim.engine.held import at_mean, put
 from sim.engine.world import Strategy, World
 from sim.records.arrays import FloatArray
 from sim.records.quantity import Samples, quoted, scalars
@@ -125,7 +126,7 @@ def only(world: World, group: str) -> World:
     group : str
         As in `Input.group`.
     """
-    return _put(world, lambda name: name != group, lambda values: values.mean(axis=0, keepdims=True))
+    return put(world, lambda path: _group(world.plan, path) != group, at_mean)
 
 
 def fixed(world: World, group: str, state: int) -> World:
@@ -143,30 +144,7 @@ def fixed(world: World, group: str, state: int) -> World:
     def one(values: FloatArray) -> FloatArray:
         return values[state : state + 1] if len(values) > 1 else values
 
-    return _put(world, lambda name: name == group, one)
-
-
-def _put(world: World, chosen: Callable[[str], bool], to: Callable[[FloatArray], FloatArray]) -> World:
-    """Return the world with all inputs of the chosen groups put to one value; `to` keeps the first axis."""
-    plan = world.plan
-    columns = {
-        path: np.full(world.n, to(column))
-        for path, column in world.drawn.columns.items()
-        if chosen(_group(plan, path))
-    }
-    fits = {
-        name: {key: to(values) for key, values in draws.items()}
-        if chosen(plan.outcomes[name].path)
-        else draws
-        for name, draws in world.fits.items()
-    }
-    volumes = {}
-    for name, paths in world.prepared.volumes.items():
-        history = plan.volumes[name].history
-        assert history is not None  # noqa: S101  # only such volumes are forecast
-        volumes[name] = to(paths) if chosen(_group(plan, history.key)) else paths
-    prepared = replace(world.prepared, volumes=volumes)
-    return World(prepared, fits, world.drawn.replaced(columns), (world,))
+    return put(world, lambda path: _group(world.plan, path) == group, one)
 
 
 def _group(plan: Plan, path: str) -> str:

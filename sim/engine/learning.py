@@ -15,11 +15,6 @@ from sim.records.arrays import Draws, FloatArray
 from sim.records.summary import PilotSummary
 from sim.simulation.draws import child
 
-_UNITS = ("trials", "n", "units", "at_risk", "alive")
-_EVENTS = ("successes", "zeros", "payers", "events", "histogram", "counts", "churned")
-_SQUARES = ("squares", "log_squares")
-TOTALS = frozenset((*_UNITS, *_EVENTS, *_SQUARES))
-"""Statistics that grow with the size of a pilot; the others are means, spreads and grids."""
 _FOLDS = 10
 _MOST = 3
 """Signals that are regressed on as they are."""
@@ -62,7 +57,7 @@ class Source:
         rng : Generator
         """
         design = scaled(self.summary, self.model, size * self.running)
-        return totals(self.model, self.model.simulate(self.draws, design, rng=rng), len(self.draws["level"]))
+        return totals(self.model, self.model.simulate(self.draws, design, rng=rng), design.size.shape)
 
     def learnable(self) -> FloatArray:
         """Return what a pilot without end would show: the level of each cell it adds to, (sample, signal)."""
@@ -93,7 +88,7 @@ def scaled(summary: PilotSummary, model: OutcomeModel, factor: FloatArray) -> Pi
     """
     statistics = {}
     for name, values in summary.statistics.items():
-        if name in TOTALS:
+        if name in model.totals:
             by_cell = factor.reshape(-1, *[1] * (values.ndim - 1))
             statistics[name] = np.rint(values * by_cell)
         else:
@@ -101,14 +96,30 @@ def scaled(summary: PilotSummary, model: OutcomeModel, factor: FloatArray) -> Pi
     return replace(summary, statistics=statistics, size=model.size(statistics))
 
 
-def totals(model: OutcomeModel, made: Mapping[str, FloatArray], n: int) -> FloatArray:
+def totals(model: OutcomeModel, made: Mapping[str, FloatArray], shape: tuple[int, ...]) -> FloatArray:
     """Return the total behind the mean of each cell in every simulated dataset, (sample, cell · segment).
 
     It is the numerator of `OutcomeModel.ratio`. The denominator is the design's and the same in all of
     them, but for churn, where the hazard that a mean is relative to is the dataset's own.
+
+    Parameters
+    ----------
+    model : OutcomeModel
+    made : mapping of str to (sample, ...) array
+        Statistics of the datasets, as `OutcomeModel.simulate` returns them.
+    shape : (int, int)
+        Cells and segments.
     """
-    rows = [model.ratio({name: values[i] for name, values in made.items()}).numerator for i in range(n)]
-    return _varying(np.stack(rows).reshape(n, -1))
+    cells, segments = shape
+    # One call for all: the datasets stand beside one another as further segments.
+    beside = {
+        name: np.moveaxis(values, 0, 1).reshape(cells, -1, *values.shape[3:])
+        if values.shape[1:3] == (cells, segments)
+        else values[0]
+        for name, values in made.items()
+    }
+    total = model.ratio(beside).numerator.reshape(cells, -1, segments)
+    return _varying(np.moveaxis(total, 1, 0).reshape(total.shape[1], -1))
 
 
 def _varying(signals: FloatArray) -> FloatArray:

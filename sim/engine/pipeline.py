@@ -11,8 +11,9 @@ from sim.decision.funnel import Need, funnel
 from sim.engine.grid import quantile_error
 from sim.engine.summary import pooled
 from sim.engine.world import World
-from sim.finance.spread import quantile, standard_error
+from sim.finance.spread import quantile
 from sim.records.arrays import FloatArray
+from sim.records.estimate import standard_error
 
 type Row = dict[str, Any]
 
@@ -53,10 +54,10 @@ def pipeline(world: World, strategy: str, revenue: float) -> list[Row]:
             {
                 "stage": stage.name,
                 "rate_mean": float(rates[stage.name].mean()),
-                "rate_mean_mcse": standard_error(rates[stage.name]),
+                "rate_mean_mcse": float(standard_error(rates[stage.name])),
                 "planned_entering_mean": float(entering[stage.name].mean()),
                 "planned_leaving_mean": float(leaving.mean()),
-                "planned_leaving_mean_mcse": standard_error(leaving),
+                "planned_leaving_mean_mcse": float(standard_error(leaving)),
                 **_scaled("entering", entering[stage.name], revenue, last.revenue),
                 **_scaled("leaving", leaving, revenue, last.revenue),
                 **_columns("gross_entering", stage.entering),

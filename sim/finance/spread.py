@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from sim.records.arrays import BoolArray, FloatArray
+from sim.records.estimate import standard_error
 
 type Block = dict[str, Any]
 
@@ -42,28 +43,6 @@ def _ranked_quantile(ranked: FloatArray, probability: float) -> float | None:
     # Interpolating towards infinity, or between equal numbers, must not touch arithmetic.
     value = low if part == 0 or low == high else low + (high - low) * part
     return float(value) + 0.0 if np.isfinite(value) else None
-
-
-def standard_error(values: FloatArray) -> float:
-    """Return the Monte Carlo standard error of the mean by batch means.
-
-    The √n consecutive batches keep the autocorrelation of chains (Flegal & Jones 2010,
-    doi:10.1214/09-AOS735). 0 when all values are equal.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> standard_error(np.full(100, 3.3))
-    0.0
-    """
-    if values.size == 0 or values.min() == values.max():
-        return 0.0
-    batches = int(np.sqrt(values.size))
-    size = values.size // batches
-    if batches < 2:
-        return float(values.std(ddof=1) / np.sqrt(values.size))
-    means = values[: batches * size].reshape(batches, size).mean(axis=1)
-    return float(means.std(ddof=1) / np.sqrt(batches))
 
 
 def distribution(values: FloatArray, *, prob: float = PROB, undefined: BoolArray | None = None) -> Block:
@@ -107,7 +86,7 @@ def distribution(values: FloatArray, *, prob: float = PROB, undefined: BoolArray
         "median": _ranked_quantile(ranked, 0.5),
         "low": _ranked_quantile(ranked, tail),
         "high": _ranked_quantile(ranked, 1.0 - tail),
-        "mcse": standard_error(defined) if finite else None,
+        "mcse": float(standard_error(defined)) if finite else None,
         "undefined": float(undefined.mean()) if undefined.size else None,
     }
 

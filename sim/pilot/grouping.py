@@ -10,6 +10,7 @@ import numpy as np
 from sim.contract import OutcomeModel, Ratio
 from sim.errors import Problem, ProblemsError
 from sim.pilot.columns import Choice
+from sim.pilot.inline import ARM
 from sim.pilot.layout import Layout, kept
 from sim.pilot.source import Source
 from sim.records.arrays import FloatArray, IntArray
@@ -95,7 +96,7 @@ class Grouping:
         phased = reading.design == "difference-in-differences"
         by = ["arm", "segment", *extra]
         options = dict(reading.options)
-        dated = reading.design != "randomised" and layout.position is None and layout.arm != " arm"
+        dated = reading.design != "randomised" and layout.position is None and layout.arm != ARM
         dated = dated and self.choice.column_set.dated and (phased or layout.arm is None)
         if dated:
             by.append("phase")
