@@ -32,6 +32,7 @@ from ._predictor import EFFECT_PRIOR, Link
 RIDGE = 1 / 1.5**2
 """Precision that the prior of the base adds to a rough location."""
 _STEPS = 12
+_ROUNDS = 4
 _REACH = 8.0
 
 
@@ -86,6 +87,24 @@ def cuts(chances: FloatArray, m0: float) -> FloatArray:
     up = np.cumsum(chances, axis=-1)[..., :-1]
     down = np.cumsum(chances[..., ::-1], axis=-1)[..., ::-1][..., 1:]
     return np.asarray(np.log(up) - np.log(down) + m0)
+
+
+def rough_cuts(counts: FloatArray, side: FloatArray, m0: float) -> FloatArray:
+    """Cuts (point - 1,) at which cells of rough locations answer, taken together, as all of them did.
+
+    Pooled answers alone would give the cuts of customers at m0, and cells may lie far from there. One answer
+    is added at each point.
+    """
+    pooled = counts.sum(axis=(0, 1)) + 1
+    below = np.cumsum(pooled)[:-1] / pooled.sum()
+    n = counts.sum(axis=-1) + 1e-9
+    x = np.linspace(-4 * _REACH, 4 * _REACH, 3201)
+    cut = cuts(anchored(pooled, side, m0), m0)
+    for _ in range(_ROUNDS):
+        eta = locations(counts, cut, m0)[0]
+        found = np.interp(below, np.einsum("cs,xcs->x", n / n.sum(), expit(x[:, None, None] - eta)), x)
+        cut = found - found[int(side.sum()) - 1]
+    return cut
 
 
 def chances(cut: FloatArray, eta: Any, scale: Any = 1.0) -> FloatArray:
@@ -173,10 +192,13 @@ def effect_prior(
     return (low + high) / 2, max((high - low) / (2 * z), 1e-3)
 
 
-def rough_tree(counts: FloatArray, below: FloatArray, above: FloatArray) -> dict[str, FloatArray]:
-    """Log odds of the lower half at each node from pooled counts (point,), with variance, and the tree."""
+def rough_tree(
+    chance: FloatArray, counts: FloatArray, below: FloatArray, above: FloatArray
+) -> dict[str, FloatArray]:
+    """Log odds of the lower half at each node from reference chances, variance from pooled counts; the tree."""
     low, high = below @ (counts + 1), above @ (counts + 1)
-    return {"below": below, "above": above, "odds_hat": np.log(low / high), "odds_var": 1 / low + 1 / high}
+    odds = np.log((below @ chance) / (above @ chance))
+    return {"below": below, "above": above, "odds_hat": odds, "odds_var": 1 / low + 1 / high}
 
 
 def reference(data: Mapping[str, Any]) -> Any:

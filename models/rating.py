@@ -178,12 +178,12 @@ class Rating(RateLike):
         reference, score = statistics["reference"], statistics["score"]
         side, m0 = _ratings.anchor(reference)
         pooled, n = counts.sum(axis=(0, 1)), counts.sum(axis=2)
-        cut = _ratings.cuts(_ratings.anchored(pooled + 1, side, m0), m0)
+        cut = _ratings.rough_cuts(counts, side, m0)
         rough, variance, lean = _ratings.locations(counts, cut, m0)
         usual = _ratings.cuts(reference, m0)
         effect, link = _ratings.effect_prior(priors.effect, usual, score, m0), _ratings.link(usual, score, m0)
         arrays = _predictor.coordinates(summary, rough, variance, n, m0, effect, link=link)
-        arrays |= _ratings.rough_tree(pooled, *_ratings.tree(reference))
+        arrays |= _ratings.rough_tree(_ratings.chances(cut, m0), pooled, *_ratings.tree(reference))
         arrays |= {
             "counts": counts,
             "side": side,

@@ -1,0 +1,128 @@
+"""The command line: parse, call, print. The only place with exit codes, progress and print."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from typing import Annotated, NoReturn
+
+import typer
+
+from sim.cli import catalogue, decide, start
+from sim.cli.answer import DONE, INTERRUPTED, TERMINATED, USAGE, Answer, say
+from sim.errors import InterruptedFitError, Problem, ProblemsError
+
+GRACE_SECONDS = 3.0
+
+app = typer.Typer(
+    name="sim",
+    help=(
+        "From pilot data to the investment decision: fits Bayesian models to a pilot and carries their "
+        "uncertainty through monthly cash flows to NPV, ROI, IRR and payback time.\n\n"
+        "Start with `sim init`, look with `sim check`, then run `sim forecast`."
+    ),
+    epilog="Exit codes: 0 done and trusted, 2 something to mend, 3 cannot be trusted, 1 a bug in sim.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (
+    start.init,
+    start.check,
+    start.forecast,
+    start.report,
+    decide.sweep,
+    decide.sensitivity,
+    decide.target,
+    decide.pilot,
+    decide.compare,
+    catalogue.models,
+    catalogue.benchmarks,
+    catalogue.schema,
+):
+    app.command()(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        say(version("sim"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Carry the options that stand before any command."""
+
+
+_stopped: list[int] = []
+"""Exit codes of the signals that came."""
+
+
+def _stop(number: int, _frame: object) -> NoReturn:
+    """Stop on Ctrl-C and SIGTERM, also where the exception is lost.
+
+    Compilers call back into Python from C, and what is raised there is dropped; so the process ends
+    itself if it is still there after a moment. That is safe at any time: nothing is published but by
+    one rename, and the next run clears what a killed one left.
+    """
+    code = INTERRUPTED if number == signal.SIGINT else TERMINATED
+    _stopped.append(code)
+    last = threading.Timer(GRACE_SECONDS, os._exit, (code,))
+    last.daemon = True
+    last.start()
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(code)
+
+
+def _command_of(arguments: list[str]) -> str:
+    return next((word for word in arguments if not word.startswith("-")), "")
+
+
+def main() -> None:
+    """Run the command line and leave with the exit code of the contract."""
+    arguments = sys.argv[1:]
+    as_json = "--json" in arguments
+    answer = Answer(_command_of(arguments))
+    logging.basicConfig(stream=sys.stderr, level=os.environ.get("SIM_LOG", "WARNING").upper())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    problems: tuple[Problem, ...]
+    try:
+        left = app(standalone_mode=False)
+    except BaseException as error:
+        # What a signal raised may have become another error on its way up; the signal counts.
+        if _stopped or isinstance(error, KeyboardInterrupt | InterruptedFitError | typer.Abort):
+            _tell_interrupted(answer, as_json=as_json)
+        elif isinstance(error, ProblemsError):
+            problems = error.problems
+        elif isinstance(error, typer.TyperException):
+            remedy = f"sim {answer.command} --help".replace("  ", " ")
+            problems = (Problem(error.format_message(), remedy=remedy),)
+        else:
+            raise
+    else:
+        if _stopped or left == INTERRUPTED:  # Typer turns a KeyboardInterrupt into a returned code
+            _tell_interrupted(answer, as_json=as_json)
+        raise SystemExit(DONE)
+    answer.code = USAGE
+    answer.sentence = f"{len(problems)} thing{'s' if len(problems) > 1 else ''} to mend; nothing was written"
+    answer.problems = [problem.as_dict() for problem in problems]
+    answer.show = lambda: print(*map(str, problems), sep="\n", file=sys.stderr)  # noqa: T201
+    answer.tell(as_json=as_json)
+
+
+def _tell_interrupted(answer: Answer, *, as_json: bool) -> NoReturn:
+    answer.code = _stopped[0] if _stopped else INTERRUPTED
+    answer.sentence = "interrupted; no half result was written"
+    answer.show = lambda: print(answer.sentence, file=sys.stderr)  # noqa: T201
+    answer.tell(as_json=as_json)

@@ -1,0 +1,248 @@
+"""Commands that take a forecast to a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sim.cli.answer import found_answer
+from sim.cli.options import RESULTS, AllowUntrusted, AsJson, Config, Out, Quiet, Refit, Seed, Sets, Strategy
+from sim.cli.progress import ProgressBar
+
+
+def _ask(
+    command: str,
+    run: Callable[..., Any],
+    lines: Callable[[Any], Any],
+    *,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Run a command on a forecast with a progress bar, and tell its answer; `lines` makes its table."""
+    with ProgressBar(shown=not (as_json or quiet)) as progress:
+        found = run(progress=progress, **options)
+    found_answer(command, found, lines, quiet=quiet).tell(as_json=as_json)
+
+
+def sweep(
+    config: Config,
+    vary: Annotated[
+        list[str],
+        typer.Option(
+            "--vary",
+            metavar="KEY=…",
+            help="Any number in the config: KEY=lo:hi:n (evenly spaced) or KEY=a,b,c. Several make a grid.",
+            show_default=False,
+        ),
+    ],
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option("--metric", help="A metric of summary.json, e.g. npv, roi, irr. The first is drawn."),
+    ] = None,
+    strategy: Strategy = None,
+    sets: Sets = None,
+    out: Out = RESULTS,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    refit: Refit = False,
+    allow_untrusted: AllowUntrusted = False,
+) -> None:
+    """Forecast over a grid of config values, and say where investing begins to pay.
+
+    Every setting equals `sim forecast --set KEY=VALUE`: the same samples, and only what a key changes is
+    simulated anew. Writes a table (CSV and Parquet) and a plot: a line for one key, a map for two.
+    """
+    from sim.commands.sweep import DEFAULT_METRICS
+    from sim.commands.sweep import sweep as run
+    from sim.report.sweep_screen import sweep_lines
+
+    _ask(
+        "sweep",
+        partial(run, config),
+        sweep_lines,
+        as_json=as_json,
+        quiet=quiet,
+        vary=vary,
+        metrics=metrics or DEFAULT_METRICS,
+        strategy=strategy,
+        sets=sets or (),
+        out=out,
+        seed=seed,
+        refit=refit,
+        allow_untrusted=allow_untrusted,
+    )
+
+
+def sensitivity(
+    config: Config,
+    strategy: Strategy = None,
+    by_segment: Annotated[
+        bool, typer.Option("--by-segment", help="Fitted levels and effects by segment, not over all.")
+    ] = False,
+    sets: Sets = None,
+    out: Out = RESULTS,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    refit: Refit = False,
+    allow_untrusted: AllowUntrusted = False,
+) -> None:
+    """Say which uncertainty moves the result, and which one is worth resolving first.
+
+    Tornado, shares of variance (Sobol, Shapley) and the expected value of knowing each input and each
+    group of them before deciding (EVPPI): what varies most need not be what matters for the decision.
+    """
+    from sim.commands.sensitivity import sensitivity as run
+    from sim.report.answer_screen import sensitivity_lines
+
+    _ask(
+        "sensitivity",
+        partial(run, config),
+        sensitivity_lines,
+        as_json=as_json,
+        quiet=quiet,
+        strategy=strategy,
+        by_segment=by_segment,
+        sets=sets or (),
+        out=out,
+        seed=seed,
+        refit=refit,
+        allow_untrusted=allow_untrusted,
+    )
+
+
+def target(
+    config: Config,
+    key: Annotated[
+        str, typer.Option("--solve", metavar="KEY", help="Any number in the config.", show_default=False)
+    ],
+    goal: Annotated[
+        str,
+        typer.Option("--goal", help="npv=N, roi=R, payback=T (months) or revenue=N.", show_default=False),
+    ],
+    between: Annotated[
+        str | None,
+        typer.Option("--between", metavar="LO:HI", help="Where to look; by default ever further from today."),
+    ] = None,
+    probability: Annotated[
+        float | None,
+        typer.Option(
+            "--probability", help="Chance with which the goal is to be met; without it the mean meets it."
+        ),
+    ] = None,
+    strategy: Strategy = None,
+    sets: Sets = None,
+    out: Out = RESULTS,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    refit: Refit = False,
+    allow_untrusted: AllowUntrusted = False,
+) -> None:
+    """Solve for the value of one config number at which a goal is met, or say that there is none.
+
+    The goal is met by the mean (the ROI's ratio of means, the payback's median) or, with --probability,
+    with that chance. For a revenue it also tells what every stage of a funnel must deliver.
+    """
+    from sim.commands.target import target as run
+    from sim.report.sweep_screen import target_lines
+
+    _ask(
+        "target",
+        partial(run, config),
+        target_lines,
+        as_json=as_json,
+        quiet=quiet,
+        key=key,
+        goal=goal,
+        between=between,
+        probability=probability,
+        strategy=strategy,
+        sets=sets or (),
+        out=out,
+        seed=seed,
+        refit=refit,
+        allow_untrusted=allow_untrusted,
+    )
+
+
+def pilot(
+    config: Config,
+    months: Annotated[
+        str | None,
+        typer.Option("--months", metavar="N,N,…", help="Lengths to weigh instead of decision.pilot.months."),
+    ] = None,
+    strategy: Strategy = None,
+    sets: Sets = None,
+    out: Out = RESULTS,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    refit: Refit = False,
+    allow_untrusted: AllowUntrusted = False,
+) -> None:
+    """Say whether a longer pilot is worth its cost, and how long it should be.
+
+    Simulates what each length of further pilot would show, and weighs what its data are worth (EVSI)
+    against its cost and the cost of waiting. Needs decision.pilot.cost_per_month. Also: starting with a
+    first stage (decision.stage), and what a point of a KPI would have to be worth.
+    """
+    from sim.commands.pilot import parse_months
+    from sim.commands.pilot import pilot as run
+    from sim.report.pilot_screen import pilot_lines
+
+    _ask(
+        "pilot",
+        partial(run, config),
+        pilot_lines,
+        as_json=as_json,
+        quiet=quiet,
+        months=parse_months(months),
+        strategy=strategy,
+        sets=sets or (),
+        out=out,
+        seed=seed,
+        refit=refit,
+        allow_untrusted=allow_untrusted,
+    )
+
+
+def compare(
+    configs: Annotated[
+        list[Path],
+        typer.Argument(help="Two configs or more, or one with several treated arms.", show_default=False),
+    ],
+    sets: Sets = None,
+    out: Out = RESULTS,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    refit: Refit = False,
+    allow_untrusted: AllowUntrusted = False,
+) -> None:
+    """Put alternatives side by side: which is best, how surely, and what choosing it may lose.
+
+    Forecasts each config with the same seed, so that what the alternatives share cancels in their
+    difference. `--set` holds for all of them. The answer lies in the run of the first config.
+    """
+    from sim.commands.compare import compare as run
+    from sim.report.answer_screen import compare_lines
+
+    _ask(
+        "compare",
+        partial(run, configs),
+        compare_lines,
+        as_json=as_json,
+        quiet=quiet,
+        sets=sets or (),
+        out=out,
+        seed=seed,
+        refit=refit,
+        allow_untrusted=allow_untrusted,
+    )

@@ -1,0 +1,103 @@
+"""Commands from a first config to a forecast and its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sim.cli.answer import DONE, UNTRUSTED, Answer, forecast_answer, say
+from sim.cli.options import RESULTS, AllowUntrusted, AsJson, Config, Out, Quiet, Refit, Seed, Sets
+from sim.cli.progress import ProgressBar
+
+
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Where to write; made if missing.")
+    ] = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Write a config and a pilot table to start from.
+
+    Both run as they are: `sim init my-pilot`, then `sim forecast my-pilot/config.toml`.
+    """
+    from sim.commands.catalogue import init as write
+
+    written = [str(path) for path in write(folder)]
+    config = next(path for path in written if path.endswith(".toml"))
+    sentence = f"wrote {', '.join(written)}; next: sim forecast {config}"
+    Answer("init", sentence=sentence, result=written, show=lambda: say(sentence)).tell(as_json=as_json)
+
+
+def check(config: Config, sets: Sets = None, seed: Seed = None, as_json: AsJson = False) -> None:
+    """Read config and data and say what was understood; samples nothing.
+
+    Tells every problem at once, with file, line and key.
+    """
+    from sim.commands.check import check as look
+
+    found = look(config, sets=sets or (), seed=seed)
+    failed = [item for item in found["checks"] if item["status"] == "fail"]
+    sentence = f"{config} is ready to forecast" if not failed else f"{config} cannot be trusted as it stands"
+
+    def show() -> None:
+        for name, told in found["outcomes"].items():
+            say(f"{name}: {told}")
+        for item in found["checks"]:
+            say(f"{item['status']:<5} {item['name']}: {item['message']}")
+            if item["remedy"] and item["status"] != "ok":
+                say(f"      {item['remedy']}")
+        say(sentence)
+
+    Answer(
+        "check",
+        code=UNTRUSTED if failed else DONE,
+        trusted=not failed,
+        sentence=sentence,
+        result=found,
+        checks=found["checks"],
+        show=show,
+    ).tell(as_json=as_json)
+
+
+def forecast(
+    config: Config,
+    sets: Sets = None,
+    out: Out = RESULTS,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    refit: Refit = False,
+    allow_untrusted: AllowUntrusted = False,
+) -> None:
+    """Forecast what the investment will return, with its range.
+
+    Fits each outcome to the pilot (or reuses the stored fit), carries the joint uncertainty through
+    the monthly cash flows, and writes summary, tables, posteriors, plots and a report.
+    """
+    from sim.commands.forecast import forecast as run
+
+    with ProgressBar(shown=not (as_json or quiet)) as progress:
+        result = run(
+            config,
+            sets=sets or (),
+            out=out,
+            seed=seed,
+            refit=refit,
+            allow_untrusted=allow_untrusted,
+            progress=progress,
+        )
+    forecast_answer("forecast", result, quiet=quiet).tell(as_json=as_json)
+
+
+def report(
+    run: Annotated[str, typer.Argument(help="A run's folder, its id, or `latest`.", show_default=False)],
+    out: Out = RESULTS,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Rebuild the plots and report.html of a stored run; its figures stay as they are."""
+    from sim.commands.report import report as rebuild
+
+    forecast_answer("report", rebuild(run, out=out), quiet=quiet).tell(as_json=as_json)
