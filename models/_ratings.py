@@ -195,7 +195,7 @@ def effect_prior(
 def rough_tree(
     chance: FloatArray, counts: FloatArray, below: FloatArray, above: FloatArray
 ) -> dict[str, FloatArray]:
-    """Log odds of the lower half at each node from reference chances, variance from pooled counts; the tree."""
+    """Log odds of the lower half at each node from reference chances, its variance from pooled counts."""
     low, high = below @ (counts + 1), above @ (counts + 1)
     odds = np.log((below @ chance) / (above @ chance))
     return {"below": below, "above": above, "odds_hat": odds, "odds_var": 1 / low + 1 / high}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sim.decision.funnel import funnel
 from sim.decision.solve import expand, solve
+from sim.records.estimate import Estimate
 
 
 @pytest.mark.parametrize(
@@ -230,15 +231,17 @@ def test_expanding_from_where_the_metric_has_no_value():
 
 def test_a_certain_funnel_is_division():
     found = funnel(100_000, 500, {"lead": 0.05, "offer": 0.5, "customer": 0.2}, pipeline=50_000)
-    entering = [stage.entering.median for stage in found.stages]
+    entering = [stage.entering.median.value for stage in found.stages]
     assert [stage.name for stage in found.stages] == ["lead", "offer", "customer"]
     np.testing.assert_allclose(entering, [40_000, 2_000, 1_000], rtol=1e-12)
-    np.testing.assert_allclose([s.leaving.median for s in found.stages], [2_000, 1_000, 200], rtol=1e-12)
-    np.testing.assert_allclose([s.rate.median for s in found.stages], [0.04, 0.4, 0.16], rtol=1e-12)
-    assert found.customers.median == 200
+    np.testing.assert_allclose(
+        [s.leaving.median.value for s in found.stages], [2_000, 1_000, 200], rtol=1e-12
+    )
+    np.testing.assert_allclose([s.rate.median.value for s in found.stages], [0.04, 0.4, 0.16], rtol=1e-12)
+    assert found.customers.median.value == 200
     assert all(stage.attainable == 1 for stage in found.stages)
     first = found.stages[0].entering
-    assert first.low == first.high == first.median == pytest.approx(first.expected.value)
+    assert first.low == first.high == first.median == Estimate(pytest.approx(first.expected.value), 0.0)
     assert first.expected.mcse == 0
 
 
@@ -251,7 +254,7 @@ def test_an_uncertain_funnel_reaches_the_goal_on_average_and_with_the_stated_pro
     first = found.stages[0].entering
     assert (first.expected.value * worth).mean() == pytest.approx(100_000)
     for amount, probability in [(first.low, 0.05), (first.median, 0.5), (first.high, 0.95)]:
-        assert (amount * worth >= 100_000).mean() == pytest.approx(probability, abs=1e-3)
+        assert (amount.value * worth >= 100_000).mean() == pytest.approx(probability, abs=1e-3)
     # Closed form: 1/E[p r1 r2] with independent parts; 4 standard errors, false alarm 6e-5 at this seed.
     exact = 100_000 / (math.exp(6.02) * 0.05 * 0.2)
     assert abs(first.expected.value - exact) < 4 * first.expected.mcse
@@ -262,13 +265,13 @@ def test_a_funnel_through_a_rate_of_nothing():
     rate = np.array([0.0] * 10 + [0.5] * 90)
     found = funnel(1000, 10, {"lead": rate}, pipeline=50)
     assert found.stages[0].entering.high is None
-    assert found.stages[0].entering.median == 200
-    assert found.stages[0].rate.median == 2
+    assert found.stages[0].entering.median.value == 200
+    assert found.stages[0].rate.median.value == 2
     assert found.stages[0].attainable == 0
     nothing = funnel(1000, 10, {"lead": 0.0})
     assert nothing.stages[0].entering.expected is None
     assert nothing.stages[0].entering.low is None
-    assert nothing.stages[0].leaving.median == 100
+    assert nothing.stages[0].leaving.median.value == 100
 
 
 @pytest.mark.parametrize(

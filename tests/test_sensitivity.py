@@ -147,7 +147,7 @@ loss.once = { samples = "loss.csv", column = "loss" }
     assert loss["evppi"] == pytest.approx(0.02 * 1000, abs=4 * loss["evppi_mcse"])
     assert (result["spread"], result["decisive"]) == ("benefits.gain.once", "costs.loss.once")
     assert "costs.loss.once" in result["sentence"]
-    assert "benefits.gain.once makes up most of the spread" in result["sentence"]
+    assert "benefits.gain.once moves the NPV most (" in result["sentence"]
 
 
 def test_it_says_when_nothing_matters(tmp_path: Path) -> None:
@@ -267,6 +267,20 @@ def test_levels_of_a_fit_are_held_by_scaling_it(fitted: World) -> None:
     assert state.control.level @ state.weights[0] == pytest.approx(0.2, rel=1e-12)
     relative = state.treated.level / state.control.level
     assert relative == pytest.approx(before[:, 2] / before[:, 0], rel=1e-9)
+
+
+def test_an_outcome_alone_carries_all_that_its_fit_leaves_open(fitted: World) -> None:
+    """Nothing else is uncertain, so knowing the outcome is knowing everything."""
+    result = analyse(fitted, "a")
+    (group,) = result["groups"]
+    assert group["name"] == "outcomes.sale"
+    assert group["evppi"] == pytest.approx(result["evpi"], rel=0.02)
+    assert result["evpi"] > 0
+    assert group["shapley"] == pytest.approx(1, abs=0.01)
+    whole = net_present_value(fitted, fitted.strategy("a"))
+    alone, rest = (only(fitted, name) for name in ("outcomes.sale", "costs"))
+    assert np.array_equal(net_present_value(alone, alone.strategy("a")), whole)
+    assert np.ptp(net_present_value(rest, rest.strategy("a"))) == 0
 
 
 def test_segments_and_levels_that_may_be_negative(fitted: World) -> None:

@@ -480,26 +480,27 @@ def separate_fitted(
     return figures_at(world, "treated", metrics)
 
 
+ASKED = {
+    "sweep": (["--vary", "costs.all=20_000,30_000"], "rows"),
+    "target": (["--solve", "costs.all", "--goal", "npv=0"], "value"),
+    "sensitivity": ([], "inputs"),
+    "pilot": (["--set", "decision.pilot.cost_per_month=500", "--set", "decision.pilot.ran=3"], "lengths"),
+    "compare": (["other.toml"], "choices"),
+}
+
+
 @pytest.mark.slow
-def test_an_untrusted_forecast_is_not_swept(sim: Sim, tmp_path: Path) -> None:
+def test_no_command_builds_on_an_untrusted_forecast(sim: Sim, tmp_path: Path) -> None:
     """The arms' sizes cannot come from an even split, which no fit can change."""
-    file = tmp_path / "split.toml"
-    file.write_text(
-        FITTED.replace("trials = 20_000, successes = 720", "trials = 16_000, successes = 580"), "utf-8"
-    )
-    ran = sim("sweep", file, "--vary", "costs.all=20_000,30_000", "--json", "--set", "outcomes.a.split=0.5")
-    assert ran.code == 3
-    assert ran.json["trusted"] is False
-    assert "rows" not in ran.json["result"]
-    ran = sim(
-        "target", file, "--solve", "costs.all", "--goal", "npv=0", "--json", "--set", "outcomes.a.split=0.5"
-    )
-    assert ran.code == 3
-    assert "value" not in ran.json["result"]
-    ran = sim(
-        "sweep", file, "--vary", "costs.all=20_000,30_000", "--json", "--set", "outcomes.a.split=0.5",
-        "--allow-untrusted",
-    )  # fmt: skip
-    assert ran.code == 3
-    assert ran.json["sentence"].startswith("Not to be trusted")
-    assert ran.json["result"]["rows"][0]["npv_mean"] is not None
+    text = FITTED.replace("trials = 20_000, successes = 720", "trials = 16_000, successes = 580")
+    for name in ("split.toml", "other.toml"):
+        (tmp_path / name).write_text(text, "utf-8")
+    for command, (words, figures) in ASKED.items():
+        told = ["--json", "--set", "outcomes.a.split=0.5"]
+        ran = sim(command, tmp_path / "split.toml", *words, *told)
+        assert (ran.code, ran.json["trusted"]) == (3, False), command
+        assert figures not in ran.json["result"], command
+        ran = sim(command, tmp_path / "split.toml", *words, *told, "--allow-untrusted")
+        assert ran.code == 3, command
+        assert ran.json["sentence"].startswith("Not to be trusted"), command
+        assert ran.json["result"][figures] is not None, command

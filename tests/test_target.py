@@ -17,6 +17,7 @@ from sim.engine.prepare import prepare
 from sim.engine.study import metrics_of, written
 from sim.engine.world import World
 from sim.errors import ProblemsError
+from sim.report.solved import units
 from tests.conftest import Sim
 from tests.test_sweep import EVERYTHING, LINEAR
 
@@ -186,7 +187,7 @@ def test_the_calculator_turned_round(folder: Path) -> None:
     assert lead["entering_median_mcse"] > 0
     assert lead["leaving_median"] == customer["entering_median"]
     assert (found.path / "pipeline.csv").is_file()
-    assert f"{round(lead['entering_median']):,} units entering lead" in found.sentence
+    assert f"{units(lead, 'entering_median')} units entering lead" in found.sentence
 
 
 def test_extra_revenue_needs_more_than_all_revenue(folder: Path) -> None:

@@ -231,6 +231,7 @@ def _pair(first: str, second: str, a: FloatArray, b: FloatArray) -> Row:
         "second": second,
         **{f"difference_{part}": told[part] for part in ("mean", "median", "low", "high", "sd", "mcse")},
         "p_first_better": float((a > b).mean()),
+        "p_first_better_mcse": float(standard_error((a > b).astype(np.float64))),
         "p_equal": float((a == b).mean()),
         "first_dominates": dominance(a, b),
         "second_dominates": dominance(b, a),
@@ -268,6 +269,9 @@ def _notes(names: Sequence[str], prepared: Sequence[Prepared], results: Sequence
         ("start", [one.plan.start for one in prepared]),
     ):
         if len(set(values)) > 1:
-            told = ", ".join(f"{name}: {value}" for name, value in zip(names, values, strict=True))
+            told = ", ".join(
+                f"{name}: {'not stated' if value is None else value}"
+                for name, value in zip(names, values, strict=True)
+            )
             notes.append(f"the alternatives differ in {what} ({told})")
     return notes

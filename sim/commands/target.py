@@ -19,7 +19,7 @@ from sim.engine.seek import Seek, seek
 from sim.engine.study import Study, certain_path
 from sim.errors import Problem, ProblemsError
 from sim.report.rows import write_rows
-from sim.report.solved import error, plain, solved
+from sim.report.solved import error, plain, solved, units
 from sim.report.words import money, percent
 
 _GOALS = {"npv": "npv", "roi": "roi", "payback": "payback_months", "revenue": "revenue"}
@@ -257,6 +257,6 @@ def _sentence(found: Mapping[str, Any], goal: Goal) -> str:
 def _stages(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows or rows[0]["entering_median"] is None:
         return ""
-    parts = [f"{plain(round(row['entering_median']))} units entering {row['stage']}" for row in rows]
+    parts = [f"{units(row, 'entering_median')} units entering {row['stage']}" for row in rows]
     last = rows[-1]
-    return f"; that takes {', '.join(parts)} and {plain(round(last['leaving_median']))} leaving it (medians)"
+    return f"; that takes {', '.join(parts)} and {units(last, 'leaving_median')} leaving it (medians)"

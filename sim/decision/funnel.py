@@ -10,7 +10,10 @@ from numpy.typing import ArrayLike
 
 from sim.decision.arguments import checked
 from sim.records.arrays import FloatArray
-from sim.records.estimate import Estimate, standard_error
+from sim.records.estimate import Estimate, quantile_error, standard_error
+
+LEVELS = {"median": 0.5, "low": 0.05, "high": 0.95}
+"""Quantiles told of what is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +24,15 @@ class Need:
     ----------
     expected : Estimate or None
         With so much the goal is reached on average.
-    median, low, high : float or None
+    median, low, high : Estimate or None
         50, 5 and 95 % quantiles of what turns out to be needed: with `high` the goal is reached with
         probability 0.95. None where no amount suffices (a rate of 0).
     """
 
     expected: Estimate | None
-    median: float | None
-    low: float | None
-    high: float | None
+    median: Estimate | None
+    low: Estimate | None
+    high: Estimate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ def funnel(
     Examples
     --------
     >>> found = funnel(100_000, 500, {"lead": 0.05, "customer": 0.2})
-    >>> found.customers.median, [(stage.name, round(stage.entering.median)) for stage in found.stages]
+    >>> found.customers.median.value, [(s.name, round(s.entering.median.value)) for s in found.stages]
     (200.0, [('lead', 20000), ('customer', 1000)])
     """
     if not rates:
@@ -150,7 +153,12 @@ def _need(goal: float, worth: FloatArray) -> Need:
     if average > 0:
         # d(goal / m) = −goal / m² dm
         expected = Estimate(goal / average, goal / average**2 * float(standard_error(worth)))
-    # Quantiles of what a unit brings, upside down: nothing infinite is ever interpolated.
-    brings = np.quantile(worth, [0.5, 0.95, 0.05])
-    median, low, high = (float(goal / one) if one > 0 else None for one in brings)
-    return Need(expected, median, low, high)
+    return Need(expected, *(_needed(goal, worth, 1 - level) for level in LEVELS.values()))
+
+
+def _needed(goal: float, worth: FloatArray, level: float) -> Estimate | None:
+    """Return the need of what a unit brings at a quantile: nothing infinite is ever interpolated."""
+    brings, mcse = float(np.quantile(worth, level)), quantile_error(worth, level)
+    if brings <= 0:
+        return None
+    return Estimate(goal / brings, goal / brings**2 * (mcse or 0.0))

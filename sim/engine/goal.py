@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.engine.grid import figures_at, quantile_error
+from sim.engine.grid import figures_at
 from sim.engine.study import metrics_of
 from sim.engine.world import World
 from sim.finance.spread import quantile
+from sim.records.estimate import quantile_error
 
 _MEDIAN = 0.5
 

@@ -15,7 +15,7 @@ from sim.engine.study import Setting, Study, metrics_of
 from sim.engine.world import World
 from sim.finance.metrics import PAYBACKS
 from sim.records.arrays import FloatArray
-from sim.records.estimate import standard_error
+from sim.records.estimate import quantile_error, standard_error
 
 type Row = dict[str, Any]
 type Grid = Sequence[tuple[str, Sequence[float]]]
@@ -153,25 +153,3 @@ def _ratio_error(benefit: FloatArray, cost: FloatArray, expected: float | None) 
     if expected is None:
         return None
     return float(standard_error(benefit - (1 + expected) * cost)) / float(cost.mean())
-
-
-def quantile_error(values: FloatArray, level: float) -> float | None:
-    """Return the Monte Carlo error of a quantile: that of its probability, carried over (Woodruff 1952).
-
-    The samples are taken as independent. None where the quantile or what lies next to it is not finite.
-
-    Parameters
-    ----------
-    values : (sample,) array
-        NaN is left out.
-    level : float
-    """
-    ranked = np.sort(values[~np.isnan(values)])
-    if ranked.size < 2:
-        return None
-    error = np.sqrt(level * (1 - level) / ranked.size)
-    below, above = (
-        ranked[int(np.clip(round((level + side * error) * (ranked.size - 1)), 0, ranked.size - 1))]
-        for side in (-1, 1)
-    )
-    return float(above - below) / 2 if np.isfinite(above) else None

@@ -150,6 +150,8 @@ def fixed(world: World, group: str, state: int) -> World:
 def _group(plan: Plan, path: str) -> str:
     """Return the natural group of a path."""
     for outcome in plan.outcomes.values():
+        if path == outcome.path:
+            return outcome.path
         if path.startswith(f"{outcome.path}."):
             part = path.removeprefix(f"{outcome.path}.").split(".")[0]
             if part in _LEVELS:

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 
 from sim.config.plan import OutcomePlan
-from sim.decision.funnel import Need, funnel
-from sim.engine.grid import quantile_error
+from sim.decision.funnel import LEVELS, Need, funnel
 from sim.engine.summary import pooled
 from sim.engine.world import World
 from sim.finance.spread import quantile
 from sim.records.arrays import FloatArray
-from sim.records.estimate import standard_error
+from sim.records.estimate import quantile_error, standard_error
 
 type Row = dict[str, Any]
 
@@ -89,21 +88,21 @@ def _scaled(name: str, units: FloatArray, revenue: float, brings: FloatArray) ->
     factor = np.divide(revenue, brings, out=np.full(brings.shape, np.inf), where=gains)
     needed = np.broadcast_to(units, brings.shape) * np.where(gains, factor, np.inf)
     needed = np.where(np.isnan(needed), np.inf, needed)
-    return {
-        f"{name}_median": quantile(needed, 0.5),
-        f"{name}_median_mcse": quantile_error(needed, 0.5),
-        f"{name}_low": quantile(needed, 0.05),
-        f"{name}_high": quantile(needed, 0.95),
-    }
+    row: Row = {}
+    for part, level in LEVELS.items():
+        row |= {
+            f"{name}_{part}": quantile(needed, level),
+            f"{name}_{part}_mcse": quantile_error(needed, level),
+        }
+    return row
 
 
 def _columns(name: str, need: Need | None) -> Row:
-    expected = None if need is None else need.expected
-    return {
-        f"{name}_expected": None if expected is None else expected.value,
-        f"{name}_expected_mcse": None if expected is None else expected.mcse,
-        **{
-            f"{name}_{part}": None if need is None else getattr(need, part)
-            for part in ("median", "low", "high")
-        },
-    }
+    row: Row = {}
+    for part in ("expected", *LEVELS):
+        found = None if need is None else getattr(need, part)
+        row |= {
+            f"{name}_{part}": None if found is None else found.value,
+            f"{name}_{part}_mcse": None if found is None else found.mcse,
+        }
+    return row

@@ -69,3 +69,25 @@ def mean(values: FloatArray) -> Estimate:
     Estimate(value=1.0, mcse=0.0)
     """
     return Estimate(float(values.mean()), float(standard_error(values)))
+
+
+def quantile_error(values: FloatArray, level: float) -> float | None:
+    """Return the Monte Carlo error of a quantile: that of its probability, carried over (Woodruff 1952).
+
+    The samples are taken as independent. None where the quantile or what lies next to it is not finite.
+
+    Parameters
+    ----------
+    values : (sample,) array
+        NaN is left out.
+    level : float
+    """
+    ranked = np.sort(values[~np.isnan(values)])
+    if ranked.size < 2:
+        return None
+    error = np.sqrt(level * (1 - level) / ranked.size)
+    below, above = (
+        ranked[int(np.clip(round((level + side * error) * (ranked.size - 1)), 0, ranked.size - 1))]
+        for side in (-1, 1)
+    )
+    return float(above - below) / 2 if np.isfinite(above) else None

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sim.report.answer_words import share_of
 from sim.report.names import clean
 from sim.report.words import MONTHS, NONE, chance, metric, money, number, percent
 
@@ -77,20 +78,6 @@ def sensitivity_lines(result: Row) -> Lines:
     return header, rows, [f"{more} smaller inputs are in sensitivity.csv"] if more > 0 else []
 
 
-def share_of(row: Row, share: str) -> str:
-    """Print a share of variance with its Monte Carlo error, which may exceed it.
-
-    Examples
-    --------
-    >>> share_of({"first_order": 0.0312, "first_order_mcse": 0.0154}, "first_order")
-    '3 ± 2 %'
-    """
-    if row[share] is None:
-        return NONE
-    error = max(math.ceil(100 * row[f"{share}_mcse"]), 1)
-    return f"{100 * max(row[share], 0.0):.0f} ± {error} %"
-
-
 def with_error(value: float, mcse: float) -> str:
     """Print an amount with its Monte Carlo error, both to the first digit of the error.
 
@@ -125,8 +112,8 @@ def compare_lines(result: Row) -> Lines:
                 low if low == high else f"{low} to {high}",
                 NONE if row["roi"] is None else percent(row["roi"], row["roi_mcse"]),
                 metric(MONTHS[0], payback, "median", n),
-                chance(row["p_loss"], n),
-                chance(row["p_best"], int(result["samples"])),
+                chance(row["p_loss"], n, row["p_loss_mcse"]),
+                chance(row["p_best"], int(result["samples"]), row["p_best_mcse"]),
                 money(row["expected_loss"], row["expected_loss_mcse"]),
             )
         )

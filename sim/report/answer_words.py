@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sim.report.rows import NOTHING
-from sim.report.words import chance, money, opening, percent
+from sim.report.words import NONE, chance, money, opening
 
 _CLEAR = 2.0
 """Standard errors from 0 from which a figure counts as seen."""
@@ -37,8 +38,7 @@ def sensitivity_sentence(found: Row, now: str) -> dict[str, Any]:
         return {"sentence": sentence, "spread": None, "decisive": None}
     wide = max(inputs, key=lambda row: row["first_order"] or 0.0)
     top = max(inputs, key=lambda row: row["evppi"])
-    share = percent(max(wide["first_order"] or 0.0, 0.0), wide["first_order_mcse"])
-    makes = f"makes up most of the spread of the NPV ({share} of its variance)"
+    makes = f"moves the NPV most ({share_of(wide, 'first_order')} of its variance)"
     whole = f"{money(found['evpi'], found['evpi_mcse'])} {currency}"
     decisive = None
     if found["evpi"] == 0:
@@ -61,6 +61,20 @@ def sensitivity_sentence(found: Row, now: str) -> dict[str, Any]:
         but = f"{wide['name']} {makes}, but knowing it would be worth {other}"
         told += f"; it also {makes}" if top is wide else f"; {but}"
     return {"sentence": f"{told}.", "spread": wide["name"], "decisive": decisive}
+
+
+def share_of(row: Row, share: str) -> str:
+    """Print a share of variance with its Monte Carlo error, which may exceed it.
+
+    Examples
+    --------
+    >>> share_of({"first_order": 0.0312, "first_order_mcse": 0.0154}, "first_order")
+    '3 ± 2 %'
+    """
+    if row[share] is None:
+        return NONE
+    error = max(math.ceil(100 * row[f"{share}_mcse"]), 1)
+    return f"{100 * max(row[share], 0.0):.0f} ± {error} %"
 
 
 def compare_sentence(rows: Sequence[Row], pairs: Sequence[Row], currency: str, samples: int) -> str:
@@ -86,8 +100,8 @@ def compare_sentence(rows: Sequence[Row], pairs: Sequence[Row], currency: str, s
     loss = money(best["expected_loss"], best["expected_loss_mcse"])
     told = (
         f"{opening(quoted(best['choice']))} is the best choice on average, and is best with a probability of "
-        f"{chance(best['p_best'], samples)}; choosing it loses {loss} {currency} on average against what "
-        "turns out best"
+        f"{chance(best['p_best'], samples, best['p_best_mcse'])}; choosing it loses {loss} {currency} on "
+        "average against what turns out best"
     )
     mean, mcse = pairs[0]["difference_mean"], pairs[0]["difference_mcse"]
     if mean < _CLEAR * mcse:

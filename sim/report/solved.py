@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from sim.report.words import digits, number
 
 
@@ -40,3 +43,11 @@ def error(mcse: float) -> str:
     ('56', '0.0021')
     """
     return number(mcse, digits(mcse, None) - 1, most=8)
+
+
+def units(row: Mapping[str, Any], name: str) -> str:
+    """Print a number of units to the digits that its Monte Carlo error allows."""
+    value, mcse = row[name], row[f"{name}_mcse"]
+    if value is None or mcse:
+        return number(value, digits(value, mcse))
+    return plain(float(f"{value:.3g}") if value < 100 else round(value))

@@ -7,8 +7,8 @@ from typing import Any
 
 from sim.report.answer_screen import Lines
 from sim.report.names import clean
-from sim.report.solved import plain
-from sim.report.words import MONTHS, NONE, chance, metric, money
+from sim.report.solved import plain, units
+from sim.report.words import MONTHS, chance, metric, money
 
 _SHOWN = 15
 _SHORT = {"roi": "ROI", "payback_months": "payback, months", "irr": "IRR, a year"}
@@ -60,19 +60,15 @@ def target_lines(result: Row) -> Lines:
     header = ("Units needed in all", "to enter", "90 % interval", "to leave", "rate", "gross: to enter")
     rows: list[Sequence[str]] = []
     for row in stages:
-        ends = [_units(row[f"entering_{end}"]) for end in ("low", "high")]
+        ends = [units(row, f"entering_{end}") for end in ("low", "high")]
         rows.append(
             (
                 str(row["stage"]),
-                _units(row["entering_median"]),
+                units(row, "entering_median"),
                 ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}",
-                _units(row["leaving_median"]),
+                units(row, "leaving_median"),
                 f"{100 * row['rate_mean']:.3g} %",
-                _units(row["gross_entering_median"]),
+                units(row, "gross_entering_median"),
             )
         )
     return header, rows, ()
-
-
-def _units(value: float | None) -> str:
-    return NONE if value is None else plain(float(f"{value:.3g}") if value < 100 else round(value))

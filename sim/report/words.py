@@ -114,7 +114,7 @@ def percent(value: float | None, mcse: float | None, scale: float | None = None)
     return f"{_known(100 * value, None if mcse is None else 100 * mcse, 100 * of, most=2)} %"
 
 
-def chance(probability: float | None, samples: int = 0) -> str:
+def chance(probability: float | None, samples: int = 0, mcse: float | None = None) -> str:
     """Print a probability estimated from samples: whole percent, and never a certainty that is none.
 
     Parameters
@@ -122,11 +122,15 @@ def chance(probability: float | None, samples: int = 0) -> str:
     probability : float or None
     samples : int
         Number of samples behind it; 1 (or 0) means that it is certain.
+    mcse : float, optional
+        Monte Carlo error, to be told beside it.
 
     Examples
     --------
     >>> chance(0.8431, 4000), chance(1.0, 4000), chance(0.0, 4000), chance(1.0, 1)
     ('84 %', 'over 99 %', 'under 1 %', '100 %')
+    >>> chance(0.8431, 4000, 0.0071)
+    '84 ± 1 %'
     """
     if probability is None:
         return NONE
@@ -135,6 +139,8 @@ def chance(probability: float | None, samples: int = 0) -> str:
             return "under 1 %"
         if probability > 0.995:
             return "over 99 %"
+        if mcse:
+            return f"{100 * probability:.0f} ± {math.ceil(100 * mcse)} %"
     return f"{100 * probability:.0f} %"
 
 
