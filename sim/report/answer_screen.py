@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import ascii_uppercase
@@ -12,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sim.report.answer_words import share_of
+from sim.report.answer_words import share_of, with_error
 from sim.report.names import clean
-from sim.report.words import MONTHS, NONE, chance, metric, money, number, percent
+from sim.report.words import MONTHS, NONE, chance, metric, money, percent
 
 _MOST = 15
 
@@ -76,20 +75,6 @@ def sensitivity_lines(result: Row) -> Lines:
             rows.append((name, *ends, part, with_error(row["evppi"], row["evppi_mcse"])))
     more = len(result.get("inputs", ())) - _MOST // 2
     return header, rows, [f"{more} smaller inputs are in sensitivity.csv"] if more > 0 else []
-
-
-def with_error(value: float, mcse: float) -> str:
-    """Print an amount with its Monte Carlo error, both to the first digit of the error.
-
-    Examples
-    --------
-    >>> with_error(33_412.0, 1_150.0), with_error(250.0, 0.0)
-    ('33,000 ± 1,000', '250')
-    """
-    if mcse == 0:
-        return money(value, mcse)
-    decimals = min(-math.floor(math.log10(mcse)), 2)
-    return f"{number(value, decimals)} ± {number(mcse, decimals)}"
 
 
 def compare_lines(result: Row) -> Lines:

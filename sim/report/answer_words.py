@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sim.report.rows import NOTHING
-from sim.report.words import NONE, chance, money, opening
+from sim.report.words import NONE, chance, money, number, opening
 
 _CLEAR = 2.0
 """Standard errors from 0 from which a figure counts as seen."""
@@ -39,7 +39,7 @@ def sensitivity_sentence(found: Row, now: str) -> dict[str, Any]:
     wide = max(inputs, key=lambda row: row["first_order"] or 0.0)
     top = max(inputs, key=lambda row: row["evppi"])
     makes = f"moves the NPV most ({share_of(wide, 'first_order')} of its variance)"
-    whole = f"{money(found['evpi'], found['evpi_mcse'])} {currency}"
+    whole = f"{with_error(found['evpi'], found['evpi_mcse'])} {currency}"
     decisive = None
     if found["evpi"] == 0:
         told = (
@@ -54,10 +54,10 @@ def sensitivity_sentence(found: Row, now: str) -> dict[str, Any]:
         decisive = top["name"]
         told = (
             f"Knowing {decisive} before deciding would be worth "
-            f"{money(top['evppi'], top['evppi_mcse'])} {currency}, more than any other single input "
+            f"{with_error(top['evppi'], top['evppi_mcse'])} {currency}, more than any other single input "
             f"(knowing everything: {whole})"
         )
-        other = f"{money(wide['evppi'], wide['evppi_mcse'])} {currency}"
+        other = f"{with_error(wide['evppi'], wide['evppi_mcse'])} {currency}"
         but = f"{wide['name']} {makes}, but knowing it would be worth {other}"
         told += f"; it also {makes}" if top is wide else f"; {but}"
     return {"sentence": f"{told}.", "spread": wide["name"], "decisive": decisive}
@@ -75,6 +75,20 @@ def share_of(row: Row, share: str) -> str:
         return NONE
     error = max(math.ceil(100 * row[f"{share}_mcse"]), 1)
     return f"{100 * max(row[share], 0.0):.0f} ± {error} %"
+
+
+def with_error(value: float, mcse: float) -> str:
+    """Print an amount with its Monte Carlo error, both to the first digit of the error.
+
+    Examples
+    --------
+    >>> with_error(33_412.0, 1_150.0), with_error(250.0, 0.0)
+    ('33,000 ± 1,000', '250')
+    """
+    if mcse == 0:
+        return money(value, mcse)
+    decimals = min(-math.floor(math.log10(mcse)), 2)
+    return f"{number(value, decimals)} ± {number(mcse, decimals)}"
 
 
 def compare_sentence(rows: Sequence[Row], pairs: Sequence[Row], currency: str, samples: int) -> str:

@@ -11,8 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from sim.report import style
-from sim.report.answer_screen import with_error
-from sim.report.answer_words import share_of
+from sim.report.answer_words import share_of, with_error
 from sim.report.names import clean
 from sim.report.words import number
 
