@@ -10,7 +10,8 @@ import pytest
 
 from sim.contract import Column, ColumnSet, Ratio, Rule
 from sim.errors import Problem, ProblemsError
-from sim.pilot import Pilot, read
+from sim.pilot.pilot import Pilot
+from sim.pilot.summary import read
 from sim.records.reading import Reading
 
 

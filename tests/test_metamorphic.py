@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sim.contract import Priors
-from sim.pilot import read
+from sim.pilot.summary import read
 from sim.records.reading import Reading
 from sim.records.summary import PilotSummary
 from sim.registry import models

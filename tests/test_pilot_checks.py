@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from sim.errors import ProblemsError
-from sim.pilot import missing_rows, sample_ratio
+from sim.pilot.checks import missing_rows, sample_ratio
 from sim.records.summary import PilotSummary
 from tests.pilot_models import AMOUNT, RATE, refused, table, take
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from sim.contract import Ratio
-from sim.pilot import read
 from sim.pilot.clusters import contrasts, design_effect, parallel_trends
+from sim.pilot.summary import read
 from sim.records.reading import Reading
 from sim.records.summary import Series
 from sim.registry import models

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sim.errors import ProblemsError
-from sim.pilot import fingerprint
+from sim.pilot.files import fingerprint
 from tests.pilot_models import (
     only,
     place,

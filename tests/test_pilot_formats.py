@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sim.pilot import fingerprint, read
+from sim.pilot.files import fingerprint
 from sim.pilot.source import open_source
+from sim.pilot.summary import read
 from tests.pilot_models import (
     AMOUNT,
     ARMS,

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sim.errors import ProblemsError
-from sim.pilot import read, read_column
+from sim.pilot.series import read_column
+from sim.pilot.summary import read
 from sim.records.reading import Reading
 from tests.pilot_models import LONG, RATE, SHORT, Model, reading, refused, table, take
 

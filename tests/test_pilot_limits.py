@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from sim.contract import Column, ColumnSet
-from sim.pilot import read
 from sim.pilot.engine import Engine
+from sim.pilot.summary import read
 from tests.pilot_models import AMOUNT, RATE, Model, reading, refused, table, take
 
 HOSTILE = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sim.errors import ProblemsError
-from sim.pilot import read
+from sim.pilot.summary import read
 from tests.pilot_models import (
     AMOUNT,
     FLAGS,

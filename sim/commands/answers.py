@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sim.commands.forecast import Result, run
+from sim.commands.forecast import Result, fit_store, run
 from sim.engine.fit import Progress
 from sim.engine.study import Study
 from sim.report.tables import write_json
@@ -67,8 +66,7 @@ def begin(
     ProblemsError
         As for `sim.forecast`.
     """
-    store = Path(os.environ.get("SIM_FITS") or Path(out) / ".fits")
-    study = Study(Path(config), tuple(sets), seed, store, refit, progress)
+    study = Study(Path(config), tuple(sets), seed, fit_store(out), refit, progress)
     result = run(study.world.prepared, Path(out), allow_untrusted=allow_untrusted)
     return result, study
 

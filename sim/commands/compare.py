@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sim.commands.answers import Found, answer
-from sim.commands.forecast import DEFAULT_OUT, Result, run
+from sim.commands.forecast import DEFAULT_OUT, Result, fit_store, run
 from sim.config.plan import Plan
 from sim.decision.arguments import with_hurdle
 from sim.decision.choice import dominance, expected_loss, p_best
@@ -79,7 +79,7 @@ def compare(
     ProblemsError
         With the problems of all configs, before anything is fitted.
     """
-    prepared = _prepare(configs, sets, seed)
+    prepared = _prepare(configs, sets, seed, fit_store(out))
     runs: dict[tuple[str, str], Result] = {}
     for one in prepared:
         key = (one.plan.name, one.run_id(allow_untrusted=allow_untrusted))
@@ -109,14 +109,18 @@ def compare(
     return answer(results[0], "compare", options, build)
 
 
-def _prepare(configs: Sequence[str | Path], sets: Sequence[str], seed: int | None) -> list[Prepared]:
+def _prepare(
+    configs: Sequence[str | Path], sets: Sequence[str], seed: int | None, store: Path
+) -> list[Prepared]:
     """Read every config and check what must agree between them; all problems at once."""
     problems, prepared = Problems(), list[Prepared]()
     pilots: Pilots = {}
     for config in configs:
         with problems.gather():
             first = prepared[0].plan.seed if prepared else None
-            prepared.append(prepare(Path(config), sets, seed=first if seed is None else seed, pilots=pilots))
+            prepared.append(
+                prepare(Path(config), sets, seed=first if seed is None else seed, pilots=pilots, store=store)
+            )
     for key, remedy, values in (
         ("programme.currency", "state all money in one currency", [one.plan.currency for one in prepared]),
         (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,8 @@ from sim.errors import Problem, ProblemsError
 from sim.records.arrays import FloatArray
 from sim.records.fit import Fit
 from sim.records.quantity import quoted
+from sim.records.versions import version
+from sim.report.pictures import fetch, keep, picture
 from sim.report.write import file_name, is_whole, publish
 from sim.simulation.cashflow import Kind
 
@@ -137,7 +139,7 @@ def forecast(
     ProblemsError
         When config, data or environment must be mended; nothing is written then.
     """
-    prepared = prepare(Path(config), sets, seed=seed)
+    prepared = prepare(Path(config), sets, seed=seed, store=fit_store(out))
     return run(prepared, Path(out), refit=refit, allow_untrusted=allow_untrusted, progress=progress)
 
 
@@ -164,7 +166,7 @@ def run(
             )
         )
     _writable(out)
-    store = Path(os.environ.get("SIM_FITS") or out / ".fits")
+    store = fit_store(out)
     started = time.perf_counter()
     fits = fit_all(prepared, store, refit=refit, progress=progress)
     seconds = {"fit": round(time.perf_counter() - started, 3)}
@@ -186,9 +188,10 @@ def run(
                 plan.start,
                 world.factors,
             )
-        posteriors(folder, fits)
+        _posteriors(folder, fits)
         manifest = _manifest(prepared, fits, summary["checks"], seconds)
         draw_pages(folder, manifest)
+        _keep_pictures(folder, fits)
         return manifest
 
     publish(target, build, replace=refit)
@@ -204,14 +207,25 @@ def draw_pages(folder: Path, manifest: Mapping[str, Any]) -> None:
     render(folder, manifest)
 
 
-def posteriors(folder: Path, fits: Mapping[str, Fit]) -> None:
-    """Copy the stored posterior of each fit into the run."""
-    import shutil
-
+def _posteriors(folder: Path, fits: Mapping[str, Fit]) -> None:
+    """Copy the stored posterior of each fit into the run, with its picture if that was drawn before."""
     if fits:
         (folder / "posterior").mkdir()
     for name, fit in fits.items():
         shutil.copyfile(fit.netcdf, folder / "posterior" / f"{file_name(name)}.nc")
+        fetch(fit.netcdf.parent, name, folder / "plots" / picture(name))
+
+
+def _keep_pictures(folder: Path, fits: Mapping[str, Fit]) -> None:
+    for name, fit in fits.items():
+        drawn = folder / "plots" / picture(name)
+        if drawn.is_file():
+            keep(fit.netcdf.parent, name, drawn)
+
+
+def fit_store(out: str | Path) -> Path:
+    """Return the folder of stored fits that belongs to a folder of results."""
+    return Path(os.environ.get("SIM_FITS") or Path(out) / ".fits")
 
 
 def _writable(out: Path) -> None:

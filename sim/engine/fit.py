@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from sim.engine.pilots import keep
 from sim.engine.prepare import Prepared
 from sim.inference.fit import Sampler, fit, is_stored
 from sim.records.fit import Fit
@@ -34,6 +35,7 @@ def fit_all(
     progress : callable or None
     """
     plan = prepared.plan
+    keep(prepared.shelf, store)
     sampler = Sampler(draws=plan.draws, tune=plan.tune, chains=plan.chains)
     jobs: dict[str, dict[str, Any]] = {
         name: {

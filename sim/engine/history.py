@@ -62,8 +62,8 @@ def forecast_volumes(
 
 
 def _read(volume: VolumePlan, data: dict[str, str]) -> History:
+    from sim.pilot.files import fingerprint
     from sim.pilot.history import read_history
-    from sim.pilot.source import fingerprint
 
     reading = volume.history
     assert reading is not None  # noqa: S101  # the caller passes volumes with a history

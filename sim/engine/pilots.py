@@ -3,54 +3,70 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sim.config.plan import OutcomePlan, Plan
+from sim.contract import ColumnSet, OutcomeModel
 from sim.engine.segments import unseen
 from sim.records.arrays import FloatArray
 from sim.records.check import Check
 from sim.records.reading import Reading
 from sim.records.summary import PilotSummary
+from sim.registry import source
 
 if TYPE_CHECKING:
-    from sim.pilot.summary import Pilot
+    from sim.pilot.pilot import Pilot
 
 
 type Pilots = dict[str, "Pilot"]
 """Tables that were read before, by what was asked of them."""
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """Where what was read of tables is kept between processes.
+
+    Parameters
+    ----------
+    store : Path or None
+        Folder to look in; nothing is written there before all of a config is known to be right.
+    new : dict
+        What was not found there, by key.
+    """
+
+    store: Path | None = None
+    new: dict[str, tuple[Pilot, Sequence[ColumnSet]]] = field(default_factory=dict)
+
+
 def read_pilot(
-    plan: Plan, outcome: OutcomePlan, data: dict[str, str], pilots: Pilots
+    plan: Plan, outcome: OutcomePlan, data: dict[str, str], pilots: Pilots, shelf: Shelf
 ) -> tuple[PilotSummary, list[Check]]:
     """Return an outcome's statistics and the findings on them; note the sha256 of its table in `data`.
 
     Segments of the rollout that the pilot did not see are there with nothing observed. What was read is
-    kept in `pilots`, and not read twice.
+    kept in `pilots` and not read twice; `shelf` keeps it between processes.
 
     Raises
     ------
     ProblemsError
         With every problem of the table.
     """
-    from sim.pilot.summary import read
-
     reading = outcome.data
     assert reading is not None  # noqa: S101  # the caller passes fitted outcomes only
-    asked = f"{outcome.model.name} {reading}"
-    pilot = pilots.get(asked) or pilots.setdefault(asked, read(reading, outcome.model))
-    summary = pilot.summary
-    _note_file(reading, data)
     stock = _has_stock(plan, outcome) and outcome.tenure_mix is None
+    asked = f"{outcome.model.name} {reading} {stock}"
+    if asked not in pilots:
+        pilots[asked] = _read(reading, outcome.model, stock, asked, shelf)
+    summary = pilots[asked].summary
+    _note_file(reading, data)
     new = unseen(plan, outcome, summary.segments)
-    # With what the model finds, which can take a while, and the rollout's segments: the same for many plans.
-    whole = f"{asked} {stock} {new}"
+    # With the rollout's segments: the same for many plans.
+    whole = f"{asked} {new}"
     if whole not in pilots:
-        found = outcome.model.check(summary, stock=stock)
-        pilots[whole] = replace(pilot, summary=summary.extended(new), checks=(*pilot.checks, *found))
+        pilots[whole] = replace(pilots[asked], summary=summary.extended(new))
     checks = [*pilots[whole].checks, *_of_design(outcome, summary)]
     if new:
         message = (
@@ -65,6 +81,39 @@ def read_pilot(
     ]
 
 
+def _read(reading: Reading, model: OutcomeModel, stock: bool, asked: str, shelf: Shelf) -> Pilot:
+    """Return what the table says, with what the model finds, from the shelf or by reading it."""
+    from sim.pilot import kept
+
+    files = _digests(reading)
+    key = kept.key_of(asked, files, source(model.name))
+    found = None if shelf.store is None else kept.load(shelf.store, key, model.column_sets)
+    if found is not None:
+        return found
+    from sim.pilot.summary import read
+
+    pilot = read(reading, model)
+    pilot = replace(pilot, checks=(*pilot.checks, *model.check(pilot.summary, stock=stock)))
+    if _digests(reading) == files:  # nobody wrote to the table meanwhile
+        shelf.new[key] = pilot, model.column_sets
+    return pilot
+
+
+def keep(shelf: Shelf, store: Path) -> None:
+    """Put what was newly read where other processes find it."""
+    from sim.pilot import kept
+
+    for key, (pilot, column_sets) in shelf.new.items():
+        kept.save(store, key, pilot, column_sets)
+    shelf.new.clear()
+
+
+def _digests(reading: Reading) -> dict[str, str]:
+    from sim.pilot.files import fingerprint
+
+    return {} if reading.file is None else fingerprint(Path(reading.file))
+
+
 def read_mix(outcome: OutcomePlan, summary: PilotSummary, data: dict[str, str]) -> FloatArray:
     """Return the customers of an outcome's stock by tenure and segment."""
     from sim.pilot.tenure_mix import read_tenure_mix
@@ -76,10 +125,8 @@ def read_mix(outcome: OutcomePlan, summary: PilotSummary, data: dict[str, str]) 
 
 
 def _note_file(reading: Reading, data: dict[str, str]) -> None:
-    from sim.pilot.source import fingerprint
-
     if reading.file is not None:
-        digests = fingerprint(Path(reading.file))
+        digests = _digests(reading)
         whole = "".join(digests[file] for file in sorted(digests))
         data[reading.shown] = whole if len(digests) == 1 else hashlib.sha256(whole.encode()).hexdigest()
 

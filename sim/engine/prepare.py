@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,14 @@ from sim.config.load import Source, load
 from sim.config.plan import Plan
 from sim.config.resolve import resolve
 from sim.engine.history import forecast_volumes
-from sim.engine.pilots import Pilots, read_mix, read_pilot
+from sim.engine.pilots import Pilots, Shelf, read_mix, read_pilot
 from sim.engine.segments import check_segments, elicited_segments
 from sim.errors import Problems, ProblemsError
 from sim.records.arrays import FloatArray
 from sim.records.check import Check
 from sim.records.quantity import Samples, scalars
 from sim.records.summary import PilotSummary
+from sim.records.versions import version
 from sim.simulation.draws import Drawn, draw
 
 
@@ -47,6 +47,8 @@ class Prepared:
         Units of the volumes that are forecast from their own history.
     mixes : mapping of str to (tenure, segment) array
         Customers of the stock by completed period of tenure, where the config names a table of them.
+    shelf : Shelf
+        With the tables that were newly read.
     """
 
     plan: Plan
@@ -58,6 +60,7 @@ class Prepared:
     checks: tuple[Check, ...]
     volumes: Mapping[str, FloatArray] = field(default_factory=dict)
     mixes: Mapping[str, FloatArray] = field(default_factory=dict)
+    shelf: Shelf = field(default_factory=Shelf)
 
     def run_id(self, *, allow_untrusted: bool) -> str:
         """Return the run's name: 12 hex digits of everything that determines its files."""
@@ -67,7 +70,12 @@ class Prepared:
 
 
 def prepare(
-    path: Path, sets: Sequence[str] = (), *, seed: int | None = None, pilots: Pilots | None = None
+    path: Path,
+    sets: Sequence[str] = (),
+    *,
+    seed: int | None = None,
+    pilots: Pilots | None = None,
+    store: Path | None = None,
 ) -> Prepared:
     """Read config and data, and check everything that can be known before sampling.
 
@@ -81,6 +89,8 @@ def prepare(
         Overrides ``sampling.seed``.
     pilots : dict or None
         Tables read before, which are not read again; those read now are added.
+    store : Path or None
+        Where what was read of tables is kept between processes.
 
     Raises
     ------
@@ -94,12 +104,13 @@ def prepare(
     summaries: dict[str, PilotSummary] = {}
     mixes: dict[str, FloatArray] = {}
     known: Pilots = {} if pilots is None else pilots
+    shelf = Shelf(store)
     checks = list(plan.notes)
     data: dict[str, str] = {}
     for name, outcome in plan.outcomes.items():
         if outcome.data is not None:
             with problems.gather():
-                summaries[name], found = read_pilot(plan, outcome, data, known)
+                summaries[name], found = read_pilot(plan, outcome, data, known, shelf)
                 checks += found
                 if outcome.tenure_mix is not None:
                     mixes[name] = read_mix(outcome, summaries[name], data)
@@ -129,7 +140,7 @@ def prepare(
     if not summaries and plan.outcomes:
         message = "no pilot data: everything rests on the levels that the config states"
         checks.append(Check("prior-only", "warn", message, "run a pilot and name its table in `data`"))
-    return Prepared(plan, source, summaries, segments, drawn, data, tuple(checks), volumes, mixes)
+    return Prepared(plan, source, summaries, segments, drawn, data, tuple(checks), volumes, mixes, shelf)
 
 
 def _tables(plan: Plan, problems: Problems, data: dict[str, str]) -> dict[tuple[str, str], FloatArray]:
@@ -137,8 +148,8 @@ def _tables(plan: Plan, problems: Problems, data: dict[str, str]) -> dict[tuple[
     for path, quantity in plan.quantities.items():
         for name, scalar in scalars(path, quantity):
             if isinstance(scalar, Samples) and (scalar.file, scalar.column) not in tables:
+                from sim.pilot.files import fingerprint
                 from sim.pilot.series import read_column
-                from sim.pilot.source import fingerprint
 
                 with problems.gather():
                     file = plan.folder / scalar.file

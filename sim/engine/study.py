@@ -182,7 +182,9 @@ class Study:
 
     def _prepared(self, changes: Setting) -> Prepared:
         sets = (f"{key}={written(value)}" for key, value in changes.items())
-        return prepare(self.config, [*self.sets, *sets], seed=self.seed, pilots=self._pilots)
+        return prepare(
+            self.config, [*self.sets, *sets], seed=self.seed, pilots=self._pilots, store=self.store
+        )
 
     def _fitted(self, prepared: Prepared) -> Mapping[str, Fit]:
         """Return the fits of a setting; those whose inputs are the very same are at hand."""

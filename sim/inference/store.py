@@ -15,7 +15,6 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from sim.records.arrays import Draws
 from sim.records.check import Check
 from sim.records.fit import Fit
 from sim.records.summary import PilotSummary
+from sim.records.versions import version
 
 FORMAT = 1
 _LIBRARIES = ("pymc", "pytensor", "nutpie", "numpy", "arviz")

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import stat
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +12,7 @@ from sim.pilot.databases import open_duckdb, open_sqlite
 from sim.pilot.delimited import open_delimited
 from sim.pilot.engine import Engine, Expr
 from sim.pilot.excel import open_excel
+from sim.pilot.files import locate
 from sim.pilot.part import Part
 from sim.pilot.relation import open_parquet
 
@@ -67,78 +64,6 @@ class Source:
                 reason = str(error).splitlines()[0]
                 found = [Problem(f"the data cannot be read: {reason}", file=self.parts[0].shown)]
             raise ProblemsError(*found) from None
-
-
-def locate(file: Path, shown: str) -> tuple[tuple[Path, str], ...]:
-    """Return the files meant by a path or glob pattern, in order, with the names to show.
-
-    Raises
-    ------
-    ProblemsError
-        When there is none, or one is a folder, a device, a pipe, unreadable or empty.
-    """
-    if not file.exists() and any(char in str(file) for char in "*?["):
-        paths = [Path(name) for name in sorted(glob(str(file), recursive=True))]
-        # "~$…" is what Excel leaves beside a workbook that is open.
-        paths = [path for path in paths if not path.is_dir() and not path.name.startswith("~$")]
-        prefix = str(file)[: -len(shown)] if str(file).endswith(shown) else ""
-        found = [(path, str(path).removeprefix(prefix)) for path in paths]
-        if not found:
-            raise ProblemsError(
-                Problem("no file matches the pattern", "at least one file", "check the folder", shown)
-            )
-    else:
-        found = [(file, shown)]
-    problems = Problems()
-    for path, name in found:
-        with problems.gather():
-            _regular(path, name)
-    problems.raise_if_any()
-    return tuple(found)
-
-
-def _regular(path: Path, shown: str) -> None:
-    """Refuse what is not a readable file with something in it."""
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        folder = path.parent
-        remedy = "check its name" if folder.is_dir() else f"the folder {folder} does not exist either"
-        problem = Problem("the file does not exist", "a file, relative to the config", remedy, shown)
-        raise ProblemsError(problem) from None
-    except (OSError, ValueError) as error:
-        raise ProblemsError(Problem(f"the file cannot be reached: {error}", file=shown)) from None
-    if stat.S_ISDIR(status.st_mode):
-        remedy = f'for all files of the folder write "{shown.rstrip("/")}/*.csv"'
-        raise ProblemsError(Problem("this is a folder", "a file or a glob pattern", remedy, shown))
-    if not stat.S_ISREG(status.st_mode):
-        raise ProblemsError(Problem("this is a device, pipe or socket", "a regular file", file=shown))
-    if not os.access(path, os.R_OK):
-        raise ProblemsError(
-            Problem("the file may not be read", "a readable file", "change its permissions", shown)
-        )
-    if not status.st_size:
-        raise ProblemsError(Problem("the file is empty", "a header line and rows", file=shown))
-
-
-def fingerprint(file: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file that a path or pattern means.
-
-    Parameters
-    ----------
-    file : Path
-        Resolved path or glob pattern.
-
-    Returns
-    -------
-    dict of str to str
-        Resolved file name to hexadecimal digest; files are streamed.
-    """
-    digests = {}
-    for path, _ in locate(file, str(file)):
-        with path.open("rb") as stream:
-            digests[str(path)] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return digests
 
 
 def open_source(

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sim.contract import ColumnSet, OutcomeModel
+from sim.contract import OutcomeModel
 from sim.errors import Problem, Problems, ProblemsError
 from sim.pilot.checks import missing_rows, totals_row
 from sim.pilot.columns import Choice, choose
@@ -25,7 +25,8 @@ from sim.pilot.grouping import Grouping
 from sim.pilot.inline import ARM, arm_key, open_inline
 from sim.pilot.layout import BLANK, Field, Layout
 from sim.pilot.part import listed
-from sim.pilot.period import find_periods
+from sim.pilot.period import Periods, find_periods
+from sim.pilot.pilot import Pilot
 from sim.pilot.source import Source, open_source
 from sim.records.check import Check
 from sim.records.reading import Reading
@@ -33,21 +34,25 @@ from sim.records.summary import PilotSummary
 
 
 @dataclass(frozen=True, slots=True)
-class Pilot:
-    """What a table says of one outcome.
+class Opened:
+    """A table that was found to be right, ready to be grouped.
 
     Parameters
     ----------
-    summary : PilotSummary
-    checks : tuple of Check
-        Rows left out and anything odd that did not keep the table from being read.
-    column_set : ColumnSet
-        The form in which the table came.
+    grouping : Grouping
+    periods : Periods or None
+        Those that are read, where the table tells the time.
+    arms : tuple of str
+        Arms that have rows of their own.
+    labels : Labels
+    count : Tally
     """
 
-    summary: PilotSummary
-    checks: tuple[Check, ...]
-    column_set: ColumnSet
+    grouping: Grouping
+    periods: Periods | None
+    arms: tuple[str, ...]
+    labels: Labels
+    count: Tally
 
 
 def read(reading: Reading, model: OutcomeModel) -> Pilot:
@@ -68,6 +73,13 @@ def read(reading: Reading, model: OutcomeModel) -> Pilot:
     ProblemsError
         With every problem of the table at once: file, columns, labels, cells, impossible rows.
     """
+    table = opened(reading, model)
+    summary, checks = summarise(table.grouping, table.periods)
+    return Pilot(summary, (*_checks(table, summary), *checks), table.grouping.choice.column_set)
+
+
+def opened(reading: Reading, model: OutcomeModel) -> Opened:
+    """Open and check a pilot table; takes and raises what `read` does."""
     source = _source(reading)
     shown = source.parts[0].shown
     inline = reading.inline is not None
@@ -98,6 +110,8 @@ def read(reading: Reading, model: OutcomeModel) -> Pilot:
     if periods is not None:
         turns = reading.design != "randomised" and reading.launch is not None
         layout = replace(layout, position=periods.position, launch=periods.launch if turns else None)
+        if reading.until is not None and model.counts != "customers":
+            layout, periods = replace(layout, until=reading.until), periods.first(reading.until)
     layout = layout.styled(source)
     rules = rules_of(choice.column_set, layout)
     # Without arm and period columns the phases of a row are in its own dates.
@@ -106,8 +120,7 @@ def read(reading: Reading, model: OutcomeModel) -> Pilot:
     _take(problems, row_problems(source, layout, rules, count))
     _judge(reading, arms, choice, count, shown, problems)
     problems.raise_if_any()
-    summary, checks = summarise(Grouping(source, layout, choice, model, reading), periods)
-    return Pilot(summary, (*_checks(arms, choice, labels, count, summary), *checks), choice.column_set)
+    return Opened(Grouping(source, layout, choice, model, reading), periods, arms, labels, count)
 
 
 def _take(problems: Problems, found: Sequence[Problem]) -> None:
@@ -237,9 +250,8 @@ def _judge(
         )
 
 
-def _checks(
-    arms: Sequence[str], choice: Choice, labels: Labels, count: Tally, summary: PilotSummary
-) -> tuple[Check, ...]:
+def _checks(table: Opened, summary: PilotSummary) -> tuple[Check, ...]:
+    arms, choice, labels, count = table.arms, table.grouping.choice, table.labels, table.count
     checks = [missing_rows(arms, count.passed, count.used, labels.blank)]
     if labels.others:
         rows, others = sum(labels.others.values()), listed(list(labels.others))

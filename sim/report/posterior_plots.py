@@ -27,7 +27,10 @@ _AGREE = 1.01
 
 
 def posteriors(stored: Stored, folder: Path) -> list[Path]:
-    """Draw, for each stored posterior, the parameters that matter and whether the chains agree on them."""
+    """Draw, for each stored posterior, the parameters that matter and whether the chains agree on them.
+
+    A picture that is there already stays.
+    """
     known = {file_name(name): name for name in stored.summary["outcomes"]}
     drawn = [
         _posterior(known.get(stem, stem), file, folder / f"posterior_{stem}.png")
@@ -37,6 +40,8 @@ def posteriors(stored: Stored, folder: Path) -> list[Path]:
 
 
 def _posterior(name: str, file: Path, target: Path) -> Path | None:
+    if target.is_file():
+        return target
     import arviz as az
     import matplotlib.pyplot as plt
     import xarray as xr

@@ -52,14 +52,20 @@ def write_samples(path: Path, columns: Mapping[str, ArrayLike]) -> None:
 
 
 def _column(values: NDArray[Any]) -> Any:
-    """Turn an array into an Arrow column without NaN or infinity."""
+    """Turn an array into an Arrow column without NaN or infinity.
+
+    Numbers go in as their bytes: handed to Arrow as an array they would make it load pandas.
+    """
     import pyarrow as pa
 
-    if values.dtype.kind == "f":
-        return pa.array(values, mask=~np.isfinite(values))
     if values.dtype.kind in "UO":
         return pa.array(values.tolist(), type=pa.string()).dictionary_encode()
-    return pa.array(values)
+    kind = pa.from_numpy_dtype(values.dtype)
+    if values.dtype.kind != "f" or np.isfinite(values).all():
+        return pa.Array.from_buffers(kind, values.size, [None, pa.py_buffer(np.ascontiguousarray(values))])
+    known = np.packbits(np.isfinite(values), bitorder="little")
+    buffers = [pa.py_buffer(known), pa.py_buffer(np.ascontiguousarray(values))]
+    return pa.Array.from_buffers(kind, values.size, buffers)
 
 
 def write_cash_flow(
@@ -108,12 +114,12 @@ def _rows(strategy: str, stream: str, kind: str, flows: FloatArray, start: date 
     months = flows.shape[1]
     labels = {"strategy": strategy, "stream": stream, "kind": kind}
     columns: dict[str, Any] = {name: pa.array([text] * months, pa.string()) for name, text in labels.items()}
-    columns["month"] = pa.array(np.arange(months), pa.int32())
+    columns["month"] = pa.array(range(months), pa.int32())
     columns["date"] = pa.array([month_start(start, month) for month in range(months)], pa.date32())
-    columns["mean"] = pa.array(flows.mean(axis=0))
-    columns["sd"] = pa.array(flows.std(axis=0, ddof=1) if flows.shape[0] > 1 else np.zeros(months))
+    columns["mean"] = _column(flows.mean(axis=0))
+    columns["sd"] = _column(flows.std(axis=0, ddof=1) if flows.shape[0] > 1 else np.zeros(months))
     for name, values in zip(_QUANTILES, np.quantile(flows, list(_QUANTILES.values()), axis=0), strict=True):
-        columns[name] = pa.array(values)
+        columns[name] = _column(values)
     return pa.table(columns)
 
 

@@ -1,0 +1,55 @@
+"""Keeps the picture of a posterior beside its stored fit: it looks alike in every run that uses the fit."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from sim.records.versions import version
+from sim.report.write import file_name
+
+_MADE_BY = ("names.py", "posterior_plots.py", "style.py")
+_LENGTH = 16
+
+
+def picture(name: str) -> str:
+    """Return the file name of the picture of an outcome's posterior in a run."""
+    return f"posterior_{file_name(name)}.png"
+
+
+def fetch(fit: Path, name: str, target: Path) -> None:
+    """Put the picture kept in the folder `fit` under the outcome's `name` at `target`, if it is whole."""
+    for path in fit.glob(f"picture-{_kind(name)}-*.png"):
+        with suppress(OSError):
+            content = path.read_bytes()
+            if path.stem.endswith(_digest(content)):
+                target.parent.mkdir(exist_ok=True)
+                target.write_bytes(content)
+
+
+def keep(fit: Path, name: str, picture: Path) -> None:
+    """Keep a picture; where that cannot be done, it is drawn again next time."""
+    content = picture.read_bytes()
+    place = fit / f"picture-{_kind(name)}-{_digest(content)}.png"
+    if place.exists():
+        return
+    with suppress(OSError):
+        handle, new = tempfile.mkstemp(prefix=".new-", dir=fit)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(new).replace(place)
+
+
+def _kind(name: str) -> str:
+    """Hash what the picture depends on besides the fit: the name in its title and the code that draws it."""
+    digest = hashlib.sha256(f"{name} {version('arviz')} {version('matplotlib')}".encode())
+    for file in _MADE_BY:
+        digest.update((Path(__file__).parent / file).read_bytes())
+    return digest.hexdigest()[:_LENGTH]
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:_LENGTH]
