@@ -240,6 +240,16 @@ def test_waiting_costs_what_the_later_launch_loses(tmp_path: Path) -> None:
     assert rows[0]["enbs"] < rows[0]["evsi"] - rows[0]["cost"]
 
 
+def test_a_later_launch_pays_for_itself_at_the_launch(tmp_path: Path) -> None:
+    """With cash in mid-month: what is paid once, at the launch, is not discounted like cash of its month."""
+    world = world_of(tmp_path, LAUNCH.format(horizon=12, timing="mid"))
+    assert pay_offs(world, "treated", 3)[:, 1] == pytest.approx(launched(world, 3), rel=1e-14)
+    at_launch = world.drawn.columns["costs.build.once"] / 1.2 ** (3 / 12)
+    free = world_of(tmp_path, LAUNCH.format(horizon=12, timing="mid").replace("once = 100", "once = 0"))
+    gained = pay_offs(free, "treated", 3)[:, 1] - pay_offs(world, "treated", 3)[:, 1]
+    assert gained == pytest.approx(at_launch, rel=1e-9)
+
+
 def test_a_rollout_that_goes_on_may_be_stopped(tmp_path: Path) -> None:
     """Stopping pays what came in until then, and the hurdle; going on pays the whole NPV."""
     world = world_of(tmp_path, BETA, "decision.hurdle=7")

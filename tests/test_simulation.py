@@ -73,6 +73,15 @@ def test_a_rank_correlation_comes_out_and_keeps_the_margins(rho: float) -> None:
     assert (free.columns["c"] == tied.columns["c"]).all()
 
 
+def test_a_rank_correlation_is_spearmans() -> None:
+    """To 0.002: taken for the correlation of the normal scores, 0.5 would come out as 0.483."""
+    quantities: dict[str, Quantity] = {"a": Pert(0, 1, 10), "b": Pert(0, 5, 10)}
+    for rho in (-0.6, 0.5):
+        tied = draw(quantities, 40_000, seed=3, correlations=[("a", "b", rho)])
+        found = stats.spearmanr(tied.columns["a"], tied.columns["b"]).statistic
+        assert found == pytest.approx(rho, abs=0.002)
+
+
 def test_impossible_correlations_are_refused_by_name() -> None:
     quantities: dict[str, Quantity] = {name: Pert(0, 1, 2) for name in "abc"}
     with pytest.raises(ProblemsError, match="a with b"):

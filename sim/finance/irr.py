@@ -216,7 +216,7 @@ def _log_root(coefficients: FloatArray, low: FloatArray, high: FloatArray) -> Fl
         value, slope = _polynomial(columns, x)
         same = np.sign(value) == sign_left
         left, right = np.where(same, u, left), np.where(same, right, u)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             step = u - value / (slope * x)
         inside = (step > left) & (step < right)
         ahead = np.where(inside, step, 0.5 * (left + right))

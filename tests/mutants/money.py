@@ -1,0 +1,223 @@
+"""Bugs in discounting, in the metrics of an investment, and in the intervals that are told."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+EXACT, METRICS, IRR = "test_finance_exact.py", "test_finance_metrics.py", "test_finance_irr.py"
+ARITHMETIC = "test_arithmetic.py"
+DISCOUNT, PAYBACK, RATE = "sim/finance/discount.py", "sim/finance/payback.py", "sim/finance/irr.py"
+MEASURE, SPREAD = "sim/finance/metrics.py", "sim/finance/spread.py"
+
+MUTANTS = (
+    Mutant(
+        "discounting: r/12 in place of (1 + r)^(1/12)",
+        DISCOUNT,
+        "np.exp(-growth[:, None] * (times(horizon, timing) / 12.0))",
+        "(1 + np.expm1(growth)[:, None] / 12.0) ** -times(horizon, timing)",
+        (f"{METRICS}::test_present_value_by_timing", f"{EXACT}::test_npv"),
+    ),
+    Mutant(
+        "monthly rate: r/12 in place of (1 + r)^(1/12) − 1",
+        DISCOUNT,
+        "np.expm1(_growth(annual) / 12.0)",
+        "np.expm1(_growth(annual)) / 12.0",
+        (f"{EXACT}::test_rates_convert",),
+    ),
+    Mutant(
+        "discounting: one month too early",
+        DISCOUNT,
+        "when[1:] -= _LEAD[timing]",
+        "when[1:] -= _LEAD[timing] + 1",
+        (f"{METRICS}::test_present_value_by_timing", f"{EXACT}::test_npv"),
+    ),
+    Mutant(
+        "timing: cash in mid-month taken as at its end",
+        DISCOUNT,
+        '"mid": 0.5',
+        '"mid": 0.0',
+        (f"{METRICS}::test_present_value_by_timing", f"{ARITHMETIC}::test_discounting_of_the_methods"),
+    ),
+    Mutant(
+        "timing: start and end of the month swapped",
+        DISCOUNT,
+        '{"end": 0.0, "mid": 0.5, "start": 1.0}',
+        '{"end": 1.0, "mid": 0.5, "start": 0.0}',
+        (f"{METRICS}::test_present_value_by_timing",),
+    ),
+    Mutant(
+        "discounting: the investment in month 0 discounted as well",
+        DISCOUNT,
+        "when[1:] -= _LEAD[timing]",
+        "when += 1 - _LEAD[timing]",
+        (f"{METRICS}::test_month_zero_is_never_discounted",),
+    ),
+    Mutant(
+        "real and nominal rates: inflation added in place of compounded",
+        DISCOUNT,
+        "np.expm1(_growth(real) + _growth(inflation))",
+        "np.asarray(real) + np.asarray(inflation)",
+        (f"{EXACT}::test_rates_convert",),
+    ),
+    Mutant(
+        "payback: one month too late",
+        PAYBACK,
+        "when = at - 1 + np.clip(part, 0.0, 1.0)",
+        "when = at + np.clip(part, 0.0, 1.0)",
+        (f"{METRICS}::test_payback", f"{EXACT}::test_payback"),
+    ),
+    Mutant(
+        "payback: not interpolated within the month",
+        PAYBACK,
+        "when = at - 1 + np.clip(part, 0.0, 1.0)",
+        "when = at - 1 + np.ceil(np.clip(part, 0.0, 1.0))",
+        (f"{METRICS}::test_payback", f"{ARITHMETIC}::test_payback_of_the_methods"),
+    ),
+    Mutant(
+        "payback: never paid back told as the horizon",
+        PAYBACK,
+        "np.where(month > horizon, np.inf, when)",
+        "np.where(month > horizon, horizon, when)",
+        (f"{METRICS}::test_never_paid_back_is_a_share_and_no_number",),
+    ),
+    Mutant(
+        "payback: never paid back told as 999",
+        PAYBACK,
+        "np.where(month > horizon, np.inf, when)",
+        "np.where(month > horizon, 999.0, when)",
+        (f"{METRICS}::test_never_paid_back_is_a_share_and_no_number",),
+    ),
+    Mutant(
+        "payback: the first crossing told as the lasting one",
+        PAYBACK,
+        "_within_month(flows, cumulative, lasting))",
+        "_within_month(flows, cumulative, first))",
+        (f"{METRICS}::test_payback",),
+    ),
+    Mutant(
+        "payback: a break-even to the cent lost to rounding",
+        PAYBACK,
+        "    if near.any():",
+        "    if False:",
+        (f"{METRICS}::test_payback",),
+    ),
+    Mutant(
+        "payback: the discounted one on undiscounted cash",
+        MEASURE,
+        "payback(net * factors).lasting",
+        "payback(net).lasting",
+        ("test_finance_decimal.py::test_every_payback",),
+    ),
+    Mutant(
+        "payback within a target: the first crossing is enough",
+        MEASURE,
+        "return plain().lasting <= month",
+        "return plain().first <= month",
+        ("test_finance_decimal.py::test_every_payback",),
+    ),
+    Mutant(
+        "IRR: the monthly rate told as the annual one",
+        RATE,
+        "np.expm1(12.0 * per_month)",
+        "np.expm1(per_month)",
+        (f"{EXACT}::test_irr_of_an_investment", f"{ARITHMETIC}::test_irr_of_the_methods"),
+    ),
+    Mutant(
+        "IRR: several roots taken for one",
+        RATE,
+        "np.select([count == 0, count == 1], [Status.NONE, Status.UNIQUE], Status.SEVERAL)",
+        "np.select([count == 0], [Status.NONE], Status.UNIQUE)",
+        (f"{IRR}::test_several_roots_are_flagged_and_not_valued",),
+    ),
+    Mutant(
+        "IRR: borrowing told as a return",
+        MEASURE,
+        "(found.status == Status.UNIQUE) & (first < 0)",
+        "found.status == Status.UNIQUE",
+        (f"{METRICS}::test_borrowing_is_no_return",),
+    ),
+    Mutant(
+        "MIRR: reinvested at the finance rate",
+        RATE,
+        "factors(per_period(reinvest_rate), horizon, timing)",
+        "factors(per_period(finance_rate), horizon, timing)",
+        (f"{IRR}::test_published_values",),
+    ),
+    Mutant(
+        "ROI: the mean of ratios told as the headline",
+        MEASURE,
+        "(gained - spent) / spent if spent > 0 else None",
+        'float(np.mean(samples["roi"])) if spent > 0 else None',
+        ("test_told_figures.py::test_the_headline_roi_is_a_ratio_of_means",),
+    ),
+    Mutant(
+        "ROI: over the benefit in place of the cost",
+        MEASURE,
+        "_ratio(total_benefit - total_cost, total_cost)",
+        "_ratio(total_benefit - total_cost, total_benefit)",
+        (f"{EXACT}::test_totals_and_roi",),
+    ),
+    Mutant(
+        "hurdle ignored in the probability of beating it",
+        MEASURE,
+        '(samples["npv"] > hurdle)',
+        '(samples["npv"] > 0.0)',
+        (f"{METRICS}::test_hurdle_is_strict",),
+    ),
+    Mutant(
+        "risk: a loss told as negative",
+        MEASURE,
+        '"var_95": -cut + 0.0',
+        '"var_95": cut + 0.0',
+        (f"{METRICS}::test_tail_risk_is_positive_for_losses",),
+    ),
+    Mutant(
+        "risk: 10 % in place of 5 %",
+        MEASURE,
+        "quantile(npv, 0.05)",
+        "quantile(npv, 0.10)",
+        (f"{METRICS}::test_tail_risk_is_positive_for_losses",),
+    ),
+    Mutant(
+        "peak funding: the largest month in place of the lowest balance",
+        MEASURE,
+        "-np.cumsum(net, axis=1).min(axis=1)",
+        "-net.min(axis=1)",
+        (f"{EXACT}::test_totals_and_roi",),
+    ),
+    Mutant(
+        "metrics: 5 and 95 % swapped",
+        SPREAD,
+        '"low": _ranked_quantile(ranked, tail)',
+        '"low": _ranked_quantile(ranked, 1.0 - tail)',
+        ("test_told_figures.py::test_intervals_are_those_that_are_told",),
+    ),
+    Mutant(
+        "metrics: a 95 % interval told as 90 %",
+        SPREAD,
+        "PROB = 0.9\n",
+        "PROB = 0.95\n",
+        ("test_told_figures.py::test_intervals_are_those_that_are_told",),
+    ),
+    Mutant(
+        "effects: an 89 % interval told as 90 %",
+        "sim/engine/summary.py",
+        "low, median, high = np.quantile(values, [(1 - PROB) / 2, 0.5, (1 + PROB) / 2])",
+        "low, median, high = np.quantile(values, [0.055, 0.5, 0.945])",
+        ("test_told_figures.py::test_intervals_are_those_that_are_told",),
+    ),
+    Mutant(
+        "effects: 5 and 95 % swapped",
+        "sim/engine/summary.py",
+        '"low": float(low), "high": float(high)}',
+        '"low": float(high), "high": float(low)}',
+        ("test_told_figures.py::test_intervals_are_those_that_are_told",),
+    ),
+    Mutant(
+        "cash flow table: 5 and 95 % swapped",
+        "sim/report/tables.py",
+        '{"p05": 0.05, "p25": 0.25, "p50": 0.50, "p75": 0.75, "p95": 0.95}',
+        '{"p05": 0.95, "p25": 0.25, "p50": 0.50, "p75": 0.75, "p95": 0.05}',
+        ("test_told_figures.py::test_quantiles_of_the_cash_flow_are_in_order",),
+    ),
+)
