@@ -227,3 +227,15 @@ def test_a_stopped_forecast_ends_soon_and_publishes_nothing(
         process.send_signal(number)
         assert process.wait(timeout=15) == code
     assert not [name for name in files_in(tmp_path) if name.endswith((".json", ".parquet", ".nc"))]
+
+
+def test_a_locale_without_names_of_other_scripts_is_refused(tmp_path: Path) -> None:
+    config = write(tmp_path, SHORTEST)
+    plain = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C", "PATH": "/usr/bin:/bin"}
+    ran = subprocess.run(
+        [sys.executable, "-c", "from sim.cli import main; main()", "check", str(config), "--json"],
+        env=plain, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (2, "")
+    (problem,) = json.loads(ran.stdout)["problems"]
+    assert problem["allowed"] == "utf-8"

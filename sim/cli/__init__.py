@@ -39,6 +39,8 @@ for command in (
     decide.target,
     decide.pilot,
     decide.compare,
+    decide.backtest,
+    decide.track,
     catalogue.models,
     catalogue.benchmarks,
     catalogue.schema,
@@ -84,6 +86,14 @@ def _stop(number: int, _frame: object) -> NoReturn:
     raise SystemExit(code)
 
 
+def _check_names() -> None:
+    """Refuse a locale in which no file can bear the name of a Norwegian or Chinese programme."""
+    encoding = sys.getfilesystemencoding()
+    if encoding.lower() != "utf-8":
+        found = f"file names are written in {encoding} here"
+        raise ProblemsError(Problem(found, "utf-8", "set the variable LC_ALL=C.UTF-8 (or PYTHONUTF8=1)"))
+
+
 def _command_of(arguments: list[str]) -> str:
     return next((word for word in arguments if not word.startswith("-")), "")
 
@@ -98,6 +108,7 @@ def main() -> None:
         signal.signal(number, _stop)
     problems: tuple[Problem, ...]
     try:
+        _check_names()
         left = app(standalone_mode=False)
     except BaseException as error:
         # What a signal raised may have become another error on its way up; the signal counts.
