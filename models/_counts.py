@@ -23,6 +23,7 @@ from sim.contract import Table
 from sim.records.arrays import FloatArray
 
 from ._groups import Groups, cell, column
+from ._joined import gridded
 
 VALUES = 128
 """Grid points for events per unit: 0 … 127 one by one, longer ranges in equal ratios."""
@@ -131,6 +132,43 @@ def _between(grid: FloatArray, values: FloatArray) -> tuple[Any, FloatArray]:
     if len(grid) == 1:
         return low, np.zeros(len(values))
     return low, (values - grid[low]) / (grid[low + 1] - grid[low])
+
+
+def joined(one: Mapping[str, FloatArray], other: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """Statistics of two sets of units together, on the grid points of both."""
+    together = {}
+    for grid, names in (("exposure", ("units", "events")), ("value", ("histogram",))):
+        for name in names:
+            together[grid], together[name] = gridded((one[grid], other[grid]), (one[name], other[name]))
+    return together
+
+
+def thinned(totals: Mapping[str, FloatArray], excess: FloatArray, least: float) -> dict[str, FloatArray]:
+    """Return totals over many units as if every unit had next to no exposure and none or one event.
+
+    Such units add ``v log(rate) - x rate`` to the log-likelihood whatever kappa is, and so say nothing of it,
+    as totals do. Events and exposure are divided by `excess`, the variance of a total over that of a Poisson
+    one (quasi-likelihood, McCullagh & Nelder 1989, Generalized Linear Models, 2nd ed., ch. 9).
+
+    Parameters
+    ----------
+    totals : mapping
+        Statistics as `condense` makes them of rows of totals.
+    excess : (cell, segment) array
+        At least 1.
+    least : float
+        Smallest exposure of the units whose kappa is known.
+    """
+    x = 1e-3 * least
+    events = totals["events"].sum(axis=-1) / excess
+    units = np.maximum(np.rint(totals["units"] @ totals["exposure"] / excess / x), np.ceil(events))
+    return {
+        "units": units[..., None],
+        "events": events[..., None],
+        "histogram": np.stack([units - events, events], axis=-1),
+        "exposure": np.array([x]),
+        "value": np.array([0.0, 1.0]),
+    }
 
 
 def tails(histogram: FloatArray, value: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

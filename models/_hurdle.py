@@ -18,6 +18,7 @@ from sim.contract import Column, ColumnSet, Ratio, Rule, Table
 from sim.records.arrays import FloatArray
 
 from ._groups import Groups, cell, column, total
+from ._joined import added, moments
 from ._moments import PSEUDO, merge
 
 BINS_PER_DOUBLING = 8
@@ -26,6 +27,7 @@ _ZERO = -(10**6)
 LEAST_SD = 0.01
 """Amounts that vary by less than 1 % count as varying by that: prices are not infinitely well known."""
 _TOLERANCE = 1e-6
+_ADDED = 1000
 
 
 def _aggregate_rows(table: Table, by: Sequence[str], _options: Mapping[str, Any]) -> Table:
@@ -158,6 +160,21 @@ TOTALS = ColumnSet(
 )
 
 
+def joined(one: Mapping[str, FloatArray], other: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """Statistics of two sets of payments together, as far as both tell them."""
+    together = added(one, other, ("trials", "payers"))
+    together = {name: together[name] for name in ("trials", "payers")}
+    payers = one["payers"], other["payers"]
+    for mean, squares in (("log_mean", "log_squares"), ("mean", "squares")):
+        if mean in one and mean in other:
+            known = squares in one and squares in other
+            pair = (one[squares], other[squares]) if known else payers
+            together[mean], square = moments(payers, (one[mean], other[mean]), pair)
+            if known:
+                together[squares] = square
+    return together
+
+
 def spread(payers: FloatArray, log_squares: FloatArray) -> tuple[FloatArray, float]:
     """Rough variance of the log amounts per cell, shrunk to the overall one, (cell,), and that one.
 
@@ -168,6 +185,30 @@ def spread(payers: FloatArray, log_squares: FloatArray) -> tuple[FloatArray, flo
     whole = float((squares.sum() + 2) / (df.sum() + 2))
     cells: FloatArray = (squares + PSEUDO * whole) / (df + PSEUDO)
     return cells, whole
+
+
+def mean_amounts(payers: FloatArray, sigma: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Means of that many lognormal amounts with mean 1, each (sample, cell, segment); 0 without payers.
+
+    Up to `_ADDED` amounts are drawn one by one, as a sum of few lognormals has no form of its own. Of more,
+    the mean of so many is drawn and its distance from 1 shortened by what the others even out.
+
+    Parameters
+    ----------
+    payers : (sample, cell, segment) array
+    sigma : (sample, cell) array
+        Standard deviation of the log amounts.
+    rng : Generator
+    """
+    means = np.zeros(payers.shape)
+    for at in np.ndindex(payers.shape[1:]):
+        n, s = payers[:, *at], sigma[:, at[0], None]
+        drawn = np.minimum(n, _ADDED)
+        used = np.arange(drawn.max(initial=0)) < drawn[:, None]
+        amounts = np.exp(s * rng.standard_normal(used.shape) - s**2 / 2)
+        mean = (amounts * used).sum(axis=1) / np.maximum(drawn, 1)
+        means[:, *at] = np.where(n > 0, 1 + (mean - 1) * np.sqrt(drawn / np.maximum(n, 1)), 0.0)
+    return means
 
 
 def floored(payers: FloatArray, log_squares: FloatArray) -> FloatArray:

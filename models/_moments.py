@@ -12,6 +12,7 @@ from sim.errors import Problem, ProblemsError
 from sim.records.arrays import FloatArray
 
 from ._groups import Groups, cell, column, total
+from ._joined import moments
 
 PSEUDO = 20
 """Observations that a pooled variance counts for in the variance of a cell."""
@@ -65,6 +66,35 @@ def condense(groups: Groups, shape: tuple[int, int], _options: Mapping[str, Any]
     if "log_n" in groups:
         statistics["zeros"] = total(groups, n - column(groups, "log_n"), shape)
     return statistics
+
+
+def joined(one: Mapping[str, FloatArray], other: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """Statistics of two sets of amounts together: those that both have; zeros where `one` counts them.
+
+    Raises
+    ------
+    ProblemsError
+        When one set tells amounts only and the other logarithms only.
+    """
+    together = {"n": one["n"] + other["n"]}
+    for prefix in ("", "log_"):
+        mean, sd = f"{prefix}mean", f"{prefix}sd"
+        if mean not in one or mean not in other:
+            continue
+        counts = tuple(part["n"] - (part.get("zeros", 0.0) if prefix else 0.0) for part in (one, other))
+        squares = tuple(
+            np.maximum(n - 1, 0) * part[sd] ** 2 for n, part in zip(counts, (one, other), strict=True)
+        )
+        together[mean], square = moments(
+            (counts[0], counts[1]), (one[mean], other[mean]), (squares[0], squares[1])
+        )
+        together[sd] = np.sqrt(square / np.maximum(counts[0] + counts[1] - 1, 1))
+    if len(together) == 1:
+        found = "one table tells the amounts and the other their logarithms only"
+        raise ProblemsError(Problem(found, "n, mean and sd in both", "give `mean` and `sd` as well"))
+    if "zeros" in one and "log_mean" in together:
+        together["zeros"] = one["zeros"] + other.get("zeros", 0.0)
+    return together
 
 
 def shrunk(n: FloatArray, squared: FloatArray, fallback: float) -> FloatArray:

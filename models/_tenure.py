@@ -135,7 +135,7 @@ def _condense_customers(
     np.add.at(counts["churned"], (where[gone], completed[gone]), customers[gone])
     np.add.at(counts["alive"], (where[left == 0], completed[left == 0]), customers[left == 0])
     cubes = {name: np.maximum(values, 0.0).reshape(*shape, length) for name, values in counts.items()}
-    return cubes | {"period_months": _months(options, shape)}
+    return _between(cubes, options) | {"period_months": _months(options, shape)}
 
 
 def _condense_periods(
@@ -154,7 +154,26 @@ def _condense_periods(
     alive[:, listed] = np.maximum(at_risk[:, listed - 1] - churned[:, listed - 1] - following, 0.0)
     counts = {"at_risk": at_risk, "churned": churned, "alive": alive}
     cubes = {name: values.reshape(*shape, length) for name, values in counts.items()}
-    return cubes | {"period_months": _months(options, shape)}
+    return _between(cubes, options) | {"period_months": _months(options, shape)}
+
+
+def _between(counts: dict[str, FloatArray], options: Mapping[str, Any]) -> dict[str, FloatArray]:
+    """Keep what was seen between two completed tenures, ``options["tenures"]``, where only that is asked for.
+
+    Who survived the last of these periods is there when last seen, whatever became of him. Without a first
+    tenure, those who never were at risk are kept as well, as the whole table would have them.
+    """
+    window, longest = options.get("tenures"), counts["at_risk"].shape[2] - 1
+    if window is None or not longest:
+        return counts
+    first, stop = window[0], min(window[1], longest)
+    seen = {name: values[..., : stop + 1].copy() for name, values in counts.items()}
+    if first is not None:
+        for name, values in seen.items():
+            values[..., : first + (name == "alive")] = 0.0
+    seen["at_risk"][..., stop] = seen["churned"][..., stop] = 0.0
+    seen["alive"][..., stop] = (seen["at_risk"] - seen["churned"])[..., stop - 1]
+    return seen
 
 
 COLUMN_SETS = (

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from scipy.special import logit
 
-from sim.contract import ColumnSet, Predictive, Priors, Ratio
+from sim.contract import ColumnSet, Predictive, Priors, Ratio, simulated_means
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
 from sim.records.projection import ArmState, Exposure, Projection, Reach
@@ -33,6 +33,7 @@ from sim.records.summary import PilotSummary
 
 from . import _lifetime, _predictor, _replicate
 from ._cohorts import follow, stock_mix
+from ._joined import added
 from ._tail import gains, powered, rough_fit
 from ._tenure import COLUMN_SETS, DAYS, unit
 
@@ -78,6 +79,12 @@ class Churn:
         pooled, some = spread.sum() / max(expected.sum(), 1e-300), np.where(expected > 0, expected, 1.0)
         variance = np.where(expected > 0, left * spread / some**2, pooled)
         return Ratio(left, expected, variance)
+
+    def joined(
+        self, statistics: Mapping[str, FloatArray], more: Mapping[str, FloatArray]
+    ) -> dict[str, FloatArray]:
+        """Totals of both are added; what is no total stays as it was."""
+        return added(statistics, more, self.totals)
 
     def check(self, summary: PilotSummary, *, stock: bool) -> tuple[Check, ...]:
         """Warn of arms in which hardly anyone left and of a stock that was not seen; tell of other tails."""
@@ -230,6 +237,10 @@ class Churn:
         return _replicate.pilots(
             hazards, _predictor.fitted(draws, shown="shift"), summary.statistics, rng=rng
         )
+
+    def means(self, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator) -> FloatArray:
+        """Share of those at risk who leave in one pilot per draw."""
+        return simulated_means(self, draws, summary, rng)
 
     def predictive(self, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator) -> Predictive:
         """Leavers by band of tenure against replicated ones: whether the tail has the right shape."""

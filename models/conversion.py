@@ -24,6 +24,7 @@ from sim.records.summary import PilotSummary
 
 from . import _predictor
 from ._groups import Groups, column, labels, total
+from ._joined import added
 
 if TYPE_CHECKING:
     import pymc
@@ -111,6 +112,12 @@ class Conversion(RateLike):
         pooled = (y.sum() + 0.5) / (n.sum() + 1)
         rate = (y + pooled) / (n + 1)
         return Ratio(y, n, rate * (1 - rate))
+
+    def joined(
+        self, statistics: Mapping[str, FloatArray], more: Mapping[str, FloatArray]
+    ) -> dict[str, FloatArray]:
+        """Totals of both are added; what is no total stays as it was."""
+        return added(statistics, more, self.totals)
 
     def check(self, summary: PilotSummary, *, stock: bool) -> tuple[Check, ...]:
         """Warn of arms with too few successes or failures to say much."""

@@ -31,7 +31,7 @@ from sim.records.summary import PilotSummary
 
 from . import _predictor
 from ._groups import labels
-from ._moments import aggregate_rows, aggregate_totals, condense, log_means, shrunk
+from ._moments import aggregate_rows, aggregate_totals, condense, joined, log_means, shrunk
 
 if TYPE_CHECKING:
     import pymc
@@ -109,6 +109,12 @@ class Cost(RateLike):
         df = np.maximum(n - 1, 0)
         pooled = (df * squared).sum() / max(df.sum(), 1.0)
         return Ratio(n * mean, n, np.where(n > 1, squared, pooled))
+
+    def joined(
+        self, statistics: Mapping[str, FloatArray], more: Mapping[str, FloatArray]
+    ) -> dict[str, FloatArray]:
+        """Pool n, and mean and sd of amounts and of logarithms as far as both sets tell them."""
+        return joined(statistics, more)
 
     def check(self, summary: PilotSummary, *, stock: bool) -> tuple[Check, ...]:
         """Warn of cells that are too small, without spread, or all zero, and of an assumed family."""

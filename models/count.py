@@ -29,7 +29,18 @@ from sim.records.check import Check
 from sim.records.summary import PilotSummary
 
 from . import _predictor, _spread
-from ._counts import TINY, aggregate, condense, freedom, log_likelihood, overdispersion, replay, tails
+from ._counts import (
+    TINY,
+    aggregate,
+    condense,
+    freedom,
+    joined,
+    log_likelihood,
+    overdispersion,
+    replay,
+    tails,
+    thinned,
+)
 from ._groups import labels
 
 if TYPE_CHECKING:
@@ -97,6 +108,17 @@ class Count(RateLike):
         rate = (events + 0.5) / (exposure + 0.5 / pooled)
         uneven = (units @ x**2) / np.where(exposure > 0, exposure, 1.0)
         return Ratio(events, exposure, rate + overdispersion(statistics) * rate**2 * uneven)
+
+    def joined(
+        self, statistics: Mapping[str, FloatArray], more: Mapping[str, FloatArray]
+    ) -> dict[str, FloatArray]:
+        """Add units; where rows of units tell overdispersion, totals join with the weight it leaves them."""
+        if freedom(statistics["units"]) < LEAST_FREEDOM:
+            return joined(statistics, more)
+        found = self.ratio(statistics)
+        rate = np.where(found.mean > 0, found.mean, 1.0)
+        excess = np.maximum(np.where(found.mean > 0, found.variance / rate, 1.0), 1.0)
+        return joined(statistics, thinned(more, excess, float(statistics["exposure"][0])))
 
     def check(self, summary: PilotSummary, *, stock: bool) -> tuple[Check, ...]:
         """Warn of arms that say little, and of totals that hide how much units differ."""
@@ -195,6 +217,15 @@ class Count(RateLike):
     ) -> dict[str, FloatArray]:
         """One pilot per draw with the units and exposures of `summary`."""
         return replay(_predictor.fitted(draws), draws["dispersion"], summary.statistics, rng=rng)
+
+    def means(self, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator) -> FloatArray:
+        """Events per exposure in one pilot per draw: units of one exposure make a gamma-Poisson total."""
+        units, x = summary.statistics["units"], summary.statistics["exposure"]
+        kappa = draws["dispersion"][:, :, None, None]
+        rate = kappa * rng.standard_gamma(units / kappa) * _predictor.fitted(draws)[..., None] * x
+        exposure = units @ x
+        means: FloatArray = rng.poisson(rate).sum(axis=-1) / np.where(exposure > 0, exposure, 1.0)
+        return means
 
     def predictive(self, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator) -> Predictive:
         """Events of each cell, and units without any, against those of up to 400 replays."""

@@ -30,6 +30,7 @@ from sim.records.summary import PilotSummary
 
 from . import _predictor, _ratings, _spread
 from ._groups import Groups, cell, column, labels
+from ._joined import added
 
 if TYPE_CHECKING:
     import pymc
@@ -151,6 +152,12 @@ class Rating(RateLike):
         pooled = counts.sum(axis=(0, 1)) + 1 / counts.shape[-1]
         p = (counts + pooled / pooled.sum()) / (n + 1)[..., None]
         return Ratio(counts @ score, n, p @ score**2 - (p @ score) ** 2)
+
+    def joined(
+        self, statistics: Mapping[str, FloatArray], more: Mapping[str, FloatArray]
+    ) -> dict[str, FloatArray]:
+        """Totals of both are added; what is no total stays as it was."""
+        return added(statistics, more, self.totals)
 
     def check(self, summary: PilotSummary, *, stock: bool) -> tuple[Check, ...]:
         """Warn of arms with few answers or with one answer only."""

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from scipy.special import expit, logit, ndtri
 
-from sim.contract import ColumnSet, EffectPrior, Predictive, Priors, RateLike, Ratio
+from sim.contract import ColumnSet, EffectPrior, Predictive, Priors, RateLike, Ratio, simulated_means
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
 from sim.records.summary import PilotSummary
@@ -41,7 +41,7 @@ from sim.records.summary import PilotSummary
 from . import _predictor
 from ._groups import labels
 from ._heavy import tail
-from ._hurdle import ROWS, TOTALS, floored, ratio, spread
+from ._hurdle import ROWS, TOTALS, floored, joined, mean_amounts, ratio, spread
 
 if TYPE_CHECKING:
     import pymc
@@ -94,6 +94,12 @@ class Revenue(RateLike):
     def ratio(self, statistics: Mapping[str, FloatArray]) -> Ratio:
         """Revenue over trials; without totals, that of lognormal amounts with the given logarithms."""
         return ratio(statistics)
+
+    def joined(
+        self, statistics: Mapping[str, FloatArray], more: Mapping[str, FloatArray]
+    ) -> dict[str, FloatArray]:
+        """Pool trials, payers and the moments that both tell; the largest amounts are then unknown."""
+        return joined(statistics, more)
 
     def check(self, summary: PilotSummary, *, stock: bool) -> tuple[Check, ...]:
         """Refuse arms without payers; warn of few payers and of amounts that are not lognormal."""
@@ -222,6 +228,15 @@ class Revenue(RateLike):
             "log_mean": np.where(payers > 0, log_mean, 0.0),
             "log_squares": squares,
         }
+
+    def means(self, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator) -> FloatArray:
+        """Money per trial in one pilot per draw; where amounts are told, their own sum and no lognormal's."""
+        if "mean" not in summary.statistics:
+            return simulated_means(self, draws, summary, rng)
+        payers, trials = self.simulate(draws, summary, rng=rng)["payers"], summary.statistics["trials"]
+        amount = _predictor.fitted(draws) / _predictor.fitted(draws, "pay_fitted", "pay")
+        some = np.where(trials > 0, trials, 1.0)
+        return payers / some * amount * mean_amounts(payers, draws["sigma"], rng)
 
     def predictive(self, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator) -> Predictive:
         """Log of each cell's largest amount against replicated ones; mean log amount of mere totals."""

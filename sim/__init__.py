@@ -4,7 +4,7 @@ The public names are loaded when first used, so that ``import sim`` stays light.
 
 >>> import sim
 >>> " ".join(sorted(name for name in dir(sim) if not name.startswith("_")))
-'ProblemsError Result check compare forecast longer_pilot sensitivity sweep target'
+'ProblemsError Result backtest check compare forecast longer_pilot sensitivity sweep target track'
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sim.commands.backtest import backtest
     from sim.commands.check import check
     from sim.commands.compare import compare
     from sim.commands.forecast import Result, forecast
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
     from sim.commands.sensitivity import sensitivity
     from sim.commands.sweep import sweep
     from sim.commands.target import target
+    from sim.commands.track import track
     from sim.errors import ProblemsError
 
 __all__ = [
     "ProblemsError",
     "Result",
+    "backtest",
     "check",
     "compare",
     "forecast",
@@ -32,11 +35,13 @@ __all__ = [
     "sensitivity",
     "sweep",
     "target",
+    "track",
 ]
 
 _HOME = {
     "ProblemsError": "sim.errors",
     "Result": "sim.commands.forecast",
+    "backtest": "sim.commands.backtest",
     "check": "sim.commands.check",
     "compare": "sim.commands.compare",
     "forecast": "sim.commands.forecast",
@@ -44,6 +49,7 @@ _HOME = {
     "sensitivity": "sim.commands.sensitivity",
     "sweep": "sim.commands.sweep",
     "target": "sim.commands.target",
+    "track": "sim.commands.track",
 }
 
 

@@ -237,6 +237,16 @@ class OutcomeModel(Protocol):
         """
         ...
 
+    def joined(
+        self, statistics: Mapping[str, FloatArray], more: Mapping[str, FloatArray]
+    ) -> dict[str, FloatArray]:
+        """Return the statistics of two sets of observations together, as far as both tell them.
+
+        Both have the same cells and segments; `more` may come from another form of table, and where grids
+        or anchors differ, those of `statistics` are kept or extended.
+        """
+        ...
+
     def check(self, summary: PilotSummary, *, stock: bool) -> tuple[Check, ...]:
         """Return findings on the statistics that need no fit (an empty arm, no events, short follow-up).
 
@@ -262,6 +272,13 @@ class OutcomeModel(Protocol):
         """One dataset per draw of the summary's size: statistics (sample, cell, segment, ...)."""
         ...
 
+    def means(self, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator) -> FloatArray:
+        """Return the observed mean of each cell in one dataset per draw, (sample, cell, segment).
+
+        As `ratio` has it, of customers the share of those at risk who leave; 0 where nothing is observed.
+        """
+        ...
+
     def predictive(self, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator) -> Predictive:
         """Observed against replicated statistic, for the posterior predictive check."""
         ...
@@ -281,8 +298,52 @@ class OutcomeModel(Protocol):
         ...
 
 
+class Replays(Protocol):
+    """The part of an outcome model that replays pilots."""
+
+    counts: Literal["successes", "customers", "amounts"]
+
+    def size(self, statistics: Mapping[str, FloatArray]) -> FloatArray: ...  # noqa: D102
+    def ratio(self, statistics: Mapping[str, FloatArray]) -> Ratio: ...  # noqa: D102
+    def simulate(  # noqa: D102
+        self, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator
+    ) -> dict[str, FloatArray]: ...
+
+
+def simulated_means(
+    model: Replays, draws: Draws, summary: PilotSummary, rng: np.random.Generator
+) -> FloatArray:
+    """Return the means of simulated datasets: the `means` of a model that simulates what its `ratio` takes.
+
+    Returns
+    -------
+    (sample, cell, segment) array
+        0 where nothing is observed.
+    """
+    cells, segments = summary.size.shape
+    # One call for all: the datasets stand beside one another as further segments.
+    beside = {
+        name: np.moveaxis(values, 0, 1).reshape(cells, -1, *values.shape[3:])
+        if values.shape[1:3] == (cells, segments)
+        else values[0]
+        for name, values in model.simulate(draws, summary, rng=rng).items()
+    }
+    means = Ratio(*counted(model, beside), np.empty(0)).mean
+    return np.moveaxis(means.reshape(cells, -1, segments), 1, 0)
+
+
+def counted(model: Replays, statistics: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """Return totals and the units they are of, (cell, segment): of customers those who left, and all."""
+    ratio = model.ratio(statistics)
+    return ratio.numerator, model.size(statistics) if model.counts == "customers" else ratio.denominator
+
+
 class RateLike:
-    """Gives a model whose level is a mean per unit of volume the `project` of all such models."""
+    """Gives a model whose level is a mean per unit of volume what all such models share."""
+
+    def means(self: Replays, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator) -> FloatArray:
+        """Observed mean of each cell in one dataset per draw; see `simulated_means`."""
+        return simulated_means(self, draws, summary, rng)
 
     def project(
         self,

@@ -1,8 +1,9 @@
 """The log density of every model against its definition, written down here once more.
 
-What the sampler moves in are coordinates of the model's own, so two points are compared: the difference of the
-model's log density must be that of prior and likelihood as the docstrings state them, at the parameters that
-the model itself shows for these points. Constants cancel; nothing is sampled and nothing compiled for speed.
+What the sampler moves in are coordinates of the model's own, so two points are compared: the difference of
+the model's log density must be that of prior and likelihood as the docstrings state them, at the parameters
+that the model itself shows for these points. Constants cancel; nothing is sampled and nothing compiled for
+speed.
 """
 
 from __future__ import annotations

@@ -246,3 +246,90 @@ def compare(
         refit=refit,
         allow_untrusted=allow_untrusted,
     )
+
+
+def backtest(
+    config: Config,
+    holdout: Annotated[
+        int,
+        typer.Option(
+            "--holdout", metavar="N", help="How many of the last periods to hold out.", show_default=False
+        ),
+    ],
+    origins: Annotated[
+        int, typer.Option("--origins", metavar="K", help="From how many origins, each a period earlier.")
+    ] = 1,
+    sets: Sets = None,
+    out: Out = RESULTS,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    refit: Refit = False,
+    allow_untrusted: AllowUntrusted = False,
+) -> None:
+    """Ask whether the pilot's model would have forecast its last periods, had it not seen them.
+
+    Fits what came before, forecasts every held-out period, arm and segment, and scores that by CRPS, interval
+    score and coverage beside a naive forecast, in which nothing changes. Needs a `period`; for churn the
+    periods are those of tenure.
+    """
+    from sim.commands.backtest import backtest as run
+    from sim.report.backtest_screen import backtest_lines
+
+    _ask(
+        "backtest",
+        partial(run, config),
+        backtest_lines,
+        as_json=as_json,
+        quiet=quiet,
+        holdout=holdout,
+        origins=origins,
+        sets=sets or (),
+        out=out,
+        seed=seed,
+        refit=refit,
+        allow_untrusted=allow_untrusted,
+    )
+
+
+def track(
+    config: Config,
+    actuals: Annotated[
+        Path,
+        typer.Argument(
+            help="Table with a row per month: month, and columns named by config path.", show_default=False
+        ),
+    ],
+    strategy: Annotated[
+        str | None, typer.Option("--strategy", help="The treated arm that was launched, of several.")
+    ] = None,
+    sets: Sets = None,
+    out: Out = RESULTS,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    refit: Refit = False,
+    allow_untrusted: AllowUntrusted = False,
+) -> None:
+    """After the launch: hold actual months against the forecast, and forecast anew with them.
+
+    Columns of the table: costs.licence, benefits.x, outcomes.checkout (its money), benefit, cost, net,
+    volumes.sessions, and data of treated customers such as outcomes.checkout.trials, by an optional segment.
+    Says what left the forecast's 90 % band and when, what going on is still worth, and how surely.
+    """
+    from sim.commands.track import track as run
+    from sim.report.track_screen import track_lines
+
+    _ask(
+        "track",
+        partial(run, config, actuals),
+        track_lines,
+        as_json=as_json,
+        quiet=quiet,
+        strategy=strategy,
+        sets=sets or (),
+        out=out,
+        seed=seed,
+        refit=refit,
+        allow_untrusted=allow_untrusted,
+    )

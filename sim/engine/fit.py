@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sim.config.plan import Plan
 from sim.engine.pilots import keep
 from sim.engine.prepare import Prepared
 from sim.inference.fit import Sampler, fit, is_stored
 from sim.records.fit import Fit
+from sim.records.summary import PilotSummary
 from sim.registry import models, source
 from sim.simulation.draws import child
 
@@ -34,12 +36,35 @@ def fit_all(
         Sample even where a stored fit exists.
     progress : callable or None
     """
-    plan = prepared.plan
     keep(prepared.shelf, store)
+    alone = {name: [summary] for name, summary in prepared.summaries.items()}
+    fits = fit_each(prepared.plan, alone, store, refit=refit, progress=progress)
+    return {name: fits[name][0] for name in fits}
+
+
+def fit_each(
+    plan: Plan,
+    summaries: Mapping[str, Sequence[PilotSummary]],
+    store: Path,
+    *,
+    refit: bool = False,
+    progress: Progress | None = None,
+) -> Mapping[str, list[Fit]]:
+    """Return the fits of every outcome to several sets of statistics; see `fit_all`.
+
+    The fits of one outcome are made in turn and share what was compiled.
+
+    Parameters
+    ----------
+    plan : Plan
+    summaries : mapping of str to sequence of PilotSummary
+        By outcome.
+    store, refit, progress
+        As for `fit_all`.
+    """
     sampler = Sampler(draws=plan.draws, tune=plan.tune, chains=plan.chains)
     jobs: dict[str, dict[str, Any]] = {
         name: {
-            "summary": summary,
             "priors": plan.outcomes[name].priors,
             "sampler": sampler,
             # Outcomes are independent in the posterior only if their chains are.
@@ -47,32 +72,52 @@ def fit_all(
             "source": source(plan.outcomes[name].model.name),
             "store": store,
         }
-        for name, summary in prepared.summaries.items()
+        for name in summaries
     }
     kinds = {name: plan.outcomes[name].model.name for name in jobs}
-    new = [name for name in jobs if refit or not is_stored(models()[kinds[name]], **jobs[name])]
+    new = [
+        name
+        for name in jobs
+        if refit or not all(is_stored(models()[kinds[name]], each, **jobs[name]) for each in summaries[name])
+    ]
     tell = progress or (lambda _name, _share: None)
+
+    def here(name: str, again: bool) -> list[Fit]:
+        return _fits(kinds[name], summaries[name], jobs[name], again, _of(tell, name))
+
     if len(new) < 2:
-        return {name: _fit(kinds[name], jobs[name], refit, _of(tell, name)) for name in jobs}
+        return {name: here(name, refit) for name in jobs}
     from joblib import Parallel, delayed
 
     for name in new:
         tell(name, 0.0)
     done = Parallel(n_jobs=-1, return_as="generator")(
-        delayed(_fit)(kinds[name], jobs[name], refit) for name in new
+        delayed(_fits)(kinds[name], summaries[name], jobs[name], refit) for name in new
     )
     fits = {}
     for name, fitted in zip(new, done, strict=True):
         tell(name, 1.0)
         fits[name] = fitted
-    return {name: fits[name] if name in fits else _fit(kinds[name], jobs[name], False) for name in jobs}
+    return {name: fits[name] if name in fits else here(name, False) for name in jobs}
 
 
-def _fit(
-    kind: str, job: Mapping[str, Any], refit: bool, progress: Callable[[float], None] | None = None
-) -> Fit:
+def _fits(
+    kind: str,
+    summaries: Sequence[PilotSummary],
+    job: Mapping[str, Any],
+    refit: bool,
+    progress: Callable[[float], None] | None = None,
+) -> list[Fit]:
     """Fit one outcome, in whichever process; the model is found by name, since it is not data."""
-    return fit(models()[kind], refit=refit, progress=progress, **job)
+    tell = progress or (lambda _share: None)
+    fits = []
+    for done, summary in enumerate(summaries):
+
+        def told(share: float, done: int = done) -> None:
+            tell((done + share) / len(summaries))
+
+        fits.append(fit(models()[kind], summary, refit=refit, progress=told, **job))
+    return fits
 
 
 def _of(progress: Progress, name: str) -> Callable[[float], None]:

@@ -44,7 +44,7 @@ def summarise(grouping: Grouping, periods: Periods | None) -> tuple[PilotSummary
     _enough_past(reading, series)
     summary = PilotSummary(
         arms=reading.arms,
-        segments=_composed(names),
+        segments=composed(names),
         statistics=statistics,
         size=size,
         has_control=reading.has_control,
@@ -155,7 +155,7 @@ def _clustered(
     return effect, (cluster_check(found, what, effect),)
 
 
-def _composed(names: Sequence[str]) -> tuple[str, ...]:
+def composed(names: Sequence[str]) -> tuple[str, ...]:
     """Return the names with accents in the form that keyboards give, unless two would become one."""
     composed = tuple(unicodedata.normalize("NFC", name) for name in names)
     return composed if len(set(composed)) == len(names) else tuple(names)

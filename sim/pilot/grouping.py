@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,12 +30,15 @@ class Parts:
         Position of the segment; of the cluster among `labels`, or of the period itself.
     labels : tuple of str
         Clusters; empty for periods.
+    statistics : mapping of str to array
+        What the mean is of, (cell, pair, ...), with grids that all cells share.
     """
 
     ratio: Ratio
     segment: IntArray
     label: IntArray
     labels: tuple[str, ...]
+    statistics: Mapping[str, FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +67,25 @@ class Grouping:
 
     def statistics(self) -> tuple[dict[str, FloatArray], list[str]]:
         """Return the statistics (cell, segment, ...) and the labels of the segments."""
+        groups, names = self._by_segment()
+        return self._condensed(groups, len(names)), names
+
+    def tenures(self) -> tuple[list[dict[str, FloatArray]], list[str]]:
+        """Return the statistics of each period of tenure with anyone at risk, and the segments."""
+        groups, names = self._by_segment()
+        whole = self._condensed(groups, len(names))
+        longest = max(values.shape[2] for values in whole.values() if values.ndim > 2)
+        found = [self._condensed(groups, len(names), (t, t + 1)) for t in range(longest)]
+        while found and not self.model.size(found[-1]).any():
+            found.pop()
+        return found, names
+
+    def _by_segment(self) -> tuple[dict[str, Any], list[str]]:
         groups, _ = self._rows([])
         names = sorted(set(groups["segment"]))
         place = {name: i for i, name in enumerate(names)}
         groups["segment"] = np.array([place[label] for label in groups["segment"]], dtype=np.int64)
-        return self._condensed(groups, len(names)), names
+        return groups, names
 
     def parts(self, by: Literal["_cluster", "_period"], segments: list[str]) -> Parts:
         """Return the mean by segment and cluster or period; rows without a period are left out."""
@@ -85,8 +103,8 @@ class Grouping:
         segment = np.array([at[label] for label in groups["segment"]], dtype=np.int64)
         pairs, where = np.unique(np.stack([segment, place]), axis=1, return_inverse=True)
         groups["segment"] = where.ravel()
-        ratio = self.model.ratio(self._condensed(groups, pairs.shape[1]))
-        return Parts(ratio, pairs[0], pairs[1], kinds)
+        statistics = self._condensed(groups, pairs.shape[1])
+        return Parts(self.model.ratio(statistics), pairs[0], pairs[1], kinds, statistics)
 
     def _rows(self, extra: list[str]) -> tuple[dict[str, Any], Any]:
         """Return the grouped rows, cells in ``arm``, and the column that was asked for besides."""
@@ -121,5 +139,12 @@ class Grouping:
         other = groups.pop(extra[0]).astype(float if extra[0] == "_period" else object) if extra else None
         return groups, other
 
-    def _condensed(self, groups: dict[str, Any], width: int) -> dict[str, FloatArray]:
-        return self.choice.column_set.condense(groups, (self.cells, width), self.reading.options)
+    def _condensed(
+        self, groups: dict[str, Any], width: int, tenures: tuple[int | None, int] | None = None
+    ) -> dict[str, FloatArray]:
+        options = dict(self.reading.options)
+        if tenures is None and self.reading.until is not None and self.model.counts == "customers":
+            tenures = None, self.reading.until
+        if tenures is not None:
+            options["tenures"] = tenures
+        return self.choice.column_set.condense(groups, (self.cells, width), options)

@@ -51,6 +51,8 @@ class Layout:
     launch : int or None
         Position of the first period under treatment where the design turns on it: rows without a period
         are then without a value, and without an arm column the phase is the arm.
+    until : int or None
+        Position of the first period whose rows are no longer looked at; rows without a period are not either.
     """
 
     parts: tuple[Part, ...]
@@ -64,6 +66,7 @@ class Layout:
     cluster: str | None = None
     position: Callable[[Expr], Expr] | None = None
     launch: int | None = None
+    until: int | None = None
 
     def stored(self, header: str) -> Stored:
         """Return how the column is stored in all parts; text where they differ."""
@@ -118,6 +121,8 @@ class Layout:
 
     def _wanted(self, source: Source, part: Part | None = None) -> Expr:
         cells = self.cells(source, part)
+        if self.until is not None and self.position is not None:
+            cells = source.engine.stage(cells.filter(self.position(cells["_period"]) < self.until))
         return cells.filter(cells["_arm"].isin(list(self.labels))) if self.labels else cells
 
     def styled(self, source: Source) -> Layout:

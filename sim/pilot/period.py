@@ -57,6 +57,11 @@ class Periods:
     width: int = 0
     style: str = ""
 
+    def first(self, count: int) -> Periods:
+        """Return the first `count` periods alone: what there was to see when they were over."""
+        months = None if self.length is None else (count - self.launch) * self.length
+        return replace(self, labels=self.labels[:count], months=months, calendar=self.calendar[:count])
+
     def position(self, text: Expr) -> Expr:
         """Return the position of each cell's period, as an expression; NULL where it is blank."""
         import ibis

@@ -58,6 +58,9 @@ class Reading:
         Headers of flag columns; rows are left out where one of them is true. A blank flag is no success.
     options : mapping of str to Any
         The outcome's own settings that bear on reading, e.g. ``as_of``.
+    until : int or None
+        How many periods are read, from the first one; of tenure where the outcome follows customers. None for
+        all. Nothing of what comes later reaches the statistics.
     """
 
     file: Path | None
@@ -81,6 +84,7 @@ class Reading:
     missing: tuple[float | str, ...] = ()
     failed: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    until: int | None = None
 
     @property
     def arms(self) -> tuple[str, ...]:
