@@ -119,6 +119,7 @@ def test_any_coordinates_sample_the_stated_prior() -> None:
     assert abs(np.mean((base + 2) * effect)) < 4 * mcse((base + 2) * effect)
 
 
+@pytest.mark.slow  # one compilation; a fixed seed, tolerances far beyond its Monte Carlo errors
 def test_rossi_hazard_ratio_is_that_of_cox_shrunk_by_the_prior() -> None:
     """Cox gives -0.379 (0.191); with N(0, 0.5) in front, -0.331 (0.178)."""
     posterior = fitted("churn")

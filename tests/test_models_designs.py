@@ -134,6 +134,7 @@ def run(pilot: PilotSummary, tmp: Any, **priors: Any) -> Any:
     return fit(model, pilot, Priors(), Sampler(), seed=3, source=source("conversion"), store=tmp)
 
 
+@pytest.mark.slow  # one compilation; nothing here fails by chance at this seed
 def test_a_before_after_effect_is_as_unsure_as_its_drift(tmp_path: Any) -> None:
     """Ten million trials: what is left is the bias, drawn as it was stated."""
     n = 5e6
@@ -153,6 +154,7 @@ def test_a_before_after_effect_is_as_unsure_as_its_drift(tmp_path: Any) -> None:
     np.testing.assert_allclose(found.draws["fitted"].mean(axis=0)[:, 0], [0.2, 0.25], rtol=1e-3)
 
 
+@pytest.mark.slow  # one compilation; nothing here fails by chance at this seed
 def test_a_difference_in_differences_posterior_is_the_shrunk_estimate(tmp_path: Any) -> None:
     counts = np.array([[2000, 300], [2000, 340], [1500, 300], [1500, 420]], dtype=float)
     pilot = summary(
