@@ -453,7 +453,7 @@ def test_fitted_outcomes_are_swept_from_stored_fits_and_only_what_changes_is_fit
     file, store = tmp_path / "fitted.toml", tmp_path / "results" / ".fits"
     file.write_text(FITTED, "utf-8")
     study = Study(file, store=store)
-    assert len(list(store.iterdir())) == 2
+    assert len(list(store.glob("*/fit.json"))) == 2
     for key, values in {
         "outcomes.b.value": (1.0, 2.5, 4.0),
         "costs.all": (20_000.0, 33_333.0, 40_000.0),  # takes the correlation with the fit away
@@ -462,9 +462,9 @@ def test_fitted_outcomes_are_swept_from_stored_fits_and_only_what_changes_is_fit
     }.items():
         for row in simulate(study, [(key, values)], METRICS):
             agree(row, separate_fitted(file, {key: row[key]}, store))
-        assert len(list(store.iterdir())) == (3 if key.endswith("effect") else 2)
+        assert len(list(store.glob("*/fit.json"))) == (3 if key.endswith("effect") else 2)
     rows = simulate(study, [("outcomes.b.treated.successes", (1_000, 1_100))], ("npv",))
-    assert len(list(store.iterdir())) == 4  # b at 1,100; the others were there
+    assert len(list(store.glob("*/fit.json"))) == 4  # b at 1,100; the others were there
     assert rows[1]["npv_mean"] > rows[0]["npv_mean"]
     for row in rows:
         setting = {"outcomes.b.treated.successes": row["outcomes.b.treated.successes"]}
