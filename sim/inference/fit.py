@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 type Progress = Callable[[float], None]
 
-STRICTER = 0.99
-"""Target acceptance of the second attempt."""
+STRICTER = (0.99, 0.999)
+"""Target acceptance of the second attempt, and of a last one."""
 _PRIOR_DRAWS = 1000
 _compiled: dict[str, Any] = {}
 """Compiled models of this process: other data of as many arms and segments need no new one."""
@@ -173,11 +173,9 @@ def _compile(model: OutcomeModel, summary: PilotSummary, priors: Priors, source:
 def _sample_and_judge(
     compiled: Any, sampler: Sampler, seed: int, tell: Progress
 ) -> tuple[xarray.DataTree, tuple[Check, ...], dict[str, float]]:
-    """Sample, and once more with smaller steps if the sample is not to be trusted."""
-    targets = [sampler.target_accept]
-    if sampler.target_accept < STRICTER:
-        targets.append(STRICTER)
-    retry: tuple[Check, ...] = ()
+    """Sample, and again with ever smaller steps while the sample is not to be trusted."""
+    targets = [sampler.target_accept, *(target for target in STRICTER if target > sampler.target_accept)]
+    retries: list[Check] = []
     for target in targets:
         tree = sample(compiled, sampler, target, seed, tell)
         stats = tree["sample_stats"].to_dataset()
@@ -187,11 +185,11 @@ def _sample_and_judge(
             stats["energy"].values,
         )
         figures["target_accept"] = target
-        if all(check.status == "ok" for check in checks):
+        if target == targets[-1] or all(check.status == "ok" for check in checks):
             break
         why = "; ".join(check.message for check in checks)
-        retry = (Check("sampler-retry", "note", f"sampled again with target acceptance {STRICTER}: {why}"),)
-    return tree, (*(retry if target == STRICTER else ()), *checks), figures
+        retries.append(Check("sampler-retry", "note", f"sampled again with smaller steps: {why}"))
+    return tree, (*retries, *checks), figures
 
 
 def sample(compiled: Any, sampler: Sampler, target: float, seed: int, tell: Progress) -> xarray.DataTree:
