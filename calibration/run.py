@@ -95,7 +95,8 @@ def calibrate(
         Changes the arrays that are fitted, to plant a bug.
     """
     kept = None if store is None else store / f"{cell.slug}-{seed}-{_state()}.npz"
-    rows, tried = ([], 0) if kept is None or not kept.exists() else _load(kept)
+    rows = [] if kept is None or not kept.exists() else _load(kept)
+    tried = int(rows[-1]["tried"]) if rows else 0
     names: tuple[str, ...] = tuple(rows[0]["name"]) if rows else ()
     if len(rows) < n:
         with TemporaryDirectory(prefix="sim-calibration-") as folder:
@@ -106,12 +107,13 @@ def calibrate(
                 tried += 1
                 if row is not None:
                     names = names or tuple(row["name"])
-                    rows.append(row)
+                    rows.append({**row, "tried": tried})
                 if kept is not None and row is not None and (len(rows) % _EVERY == 0 or len(rows) == n):
-                    _save(kept, rows, tried)
+                    _save(kept, rows)
                     each = (time.monotonic() - begun) / (len(rows) - before)
                     sys.stderr.write(f"{cell.slug}: {len(rows)} of {n}, {each:.2f} s each\n")
     made = {key: np.array([row[key] for row in rows[:n]]) for key in rows[0] if key != "name"}
+    tried = int(made.pop("tried")[-1])
     return Ranks(names, **made, tried=tried)
 
 
@@ -241,17 +243,16 @@ def _state() -> str:
     return digest.hexdigest()[:12]
 
 
-def _save(path: Path, rows: list[dict[str, Any]], tried: int) -> None:
+def _save(path: Path, rows: list[dict[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     stacked: Mapping[str, Any] = {key: np.array([row[key] for row in rows]) for key in rows[0]}
     part = path.with_suffix(".part.npz")
-    np.savez_compressed(part, tried=tried, **stacked)
+    np.savez_compressed(part, allow_pickle=False, **stacked)
     os.replace(part, path)
 
 
-def _load(path: Path) -> tuple[list[dict[str, Any]], int]:
+def _load(path: Path) -> list[dict[str, Any]]:
     with np.load(path, allow_pickle=False) as archive:
         arrays = {key: archive[key] for key in archive.files}
-    tried = int(arrays.pop("tried"))
     count = len(arrays["rank"])
-    return [{key: values[i] for key, values in arrays.items()} for i in range(count)], tried
+    return [{key: values[i] for key, values in arrays.items()} for i in range(count)]
