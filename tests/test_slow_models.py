@@ -154,7 +154,7 @@ def thin(name: str) -> list[dict[str, Any]]:
             {"trials": gap, "payers": none, "log_mean": none, "log_squares": none},
             {"trials": gap, "payers": gap, "log_mean": 30 * some, "log_squares": 9 * gap},
             {"trials": 100 * one, "payers": np.array([[5.0, 0.0], [0.0, 1.0]]), **logs},
-            {"trials": 1e7 * one, "payers": np.array([[1e7, 1e3], [1e6, 1e7]]), **logs},
+            {"trials": 1e7 * one, "payers": np.array([[1e7, 1e3], [1e7, 1e4]]), **logs},
         ]
     if name == "count":
         grids = {"exposure": [1.0], "value": np.arange(128.0)}
