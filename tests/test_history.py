@@ -84,6 +84,7 @@ def test_growth_and_season_are_recovered() -> None:
     assert growth == pytest.approx(0.12, abs=0.07)
 
 
+@pytest.mark.slow
 def test_intervals_cover_what_came_of_histories_of_the_usual_kind() -> None:
     """120 histories of 36 months; 90 % intervals of the mean of the year that followed.
 

@@ -134,6 +134,7 @@ def test_rossi_hazard_ratio_is_that_of_cox_shrunk_by_the_prior() -> None:
     assert trusted(posterior)
 
 
+@pytest.mark.slow  # one compilation; a fixed seed, tolerances far beyond its Monte Carlo errors
 def test_penn_weeks_come_out_at_the_means() -> None:
     """13.338 and 12.505 weeks, with the standard errors of the raw means."""
     posterior = fitted("cost")
