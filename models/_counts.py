@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from scipy.special import betaincc, gammaincc
 
-from sim.contract import Table
 from sim.records.arrays import FloatArray
+from sim.records.columns import Table
 
 from ._groups import Groups, cell, column
 from ._joined import gridded

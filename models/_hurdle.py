@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from sim.contract import Column, ColumnSet, Ratio, Rule, Table
+from sim.contract import Ratio
 from sim.records.arrays import FloatArray
+from sim.records.columns import Column, ColumnSet, Rule, Table
 
 from ._groups import Groups, cell, column, total
 from ._joined import added, moments

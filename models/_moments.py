@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from sim.contract import Table
 from sim.errors import Problem, ProblemsError
 from sim.records.arrays import FloatArray
+from sim.records.columns import Table
 
 from ._groups import Groups, cell, column, total
 from ._joined import moments

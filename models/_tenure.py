@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from sim.contract import Column, ColumnSet, Rule, Table
 from sim.errors import Problem, ProblemsError
 from sim.records.arrays import FloatArray
+from sim.records.columns import Column, ColumnSet, Rule, Table
 
 from ._groups import Groups, cell, column
 

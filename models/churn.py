@@ -20,20 +20,22 @@ the rollout meets it; where cells are not arms, ``fitted`` holds that of the cel
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.special import logit
 
-from sim.contract import ColumnSet, Predictive, Priors, Ratio, simulated_means
+from sim.contract import Predictive, Priors, Ratio
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
+from sim.records.columns import ColumnSet
 from sim.records.projection import ArmState, Exposure, Projection, Reach
 from sim.records.summary import PilotSummary
 
 from . import _lifetime, _predictor, _replicate
 from ._cohorts import follow, stock_mix
 from ._joined import added
+from ._rate import simulated_means
 from ._tail import gains, powered, rough_fit
 from ._tenure import COLUMN_SETS, DAYS, unit
 
@@ -51,14 +53,14 @@ class Churn:
     title = "how long customers stay: churn, retention, lifetime"
     unit = "customer-month kept"
     better: Literal["higher", "lower"] = "lower"
-    units: ClassVar[tuple[str, ...]] = tuple(DAYS)
+    units: tuple[str, ...] = tuple(DAYS)
     level: Literal["share", "positive", "real"] = "share"
     counts: Literal["successes", "customers", "amounts"] = "customers"
     saves = False
     effect_scale = "the monthly hazard of leaving"
     priors = Priors
-    totals: ClassVar[tuple[str, ...]] = ("at_risk", "churned", "alive")
-    column_sets: ClassVar[tuple[ColumnSet, ...]] = COLUMN_SETS
+    totals: tuple[str, ...] = ("at_risk", "churned", "alive")
+    column_sets: tuple[ColumnSet, ...] = COLUMN_SETS
 
     def size(self, statistics: Mapping[str, FloatArray]) -> FloatArray:
         """Count customers per (cell, segment): those who left and those still there."""

@@ -12,19 +12,21 @@ for a billion trials. `level` is the rate, `effect` the log odds ratio.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.special import expit, logit
 
-from sim.contract import Column, ColumnSet, EffectPrior, Predictive, Priors, RateLike, Ratio, Rule, Table
+from sim.contract import EffectPrior, Predictive, Priors, Ratio
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
+from sim.records.columns import Column, ColumnSet, Rule, Table
 from sim.records.summary import PilotSummary
 
 from . import _predictor
 from ._groups import Groups, column, labels, total
 from ._joined import added
+from ._rate import RateLike
 
 if TYPE_CHECKING:
     import pymc
@@ -69,14 +71,14 @@ class Conversion(RateLike):
     title = "how often a trial succeeds: conversion, click, resolution, escalation"
     unit = "success"
     better: Literal["higher", "lower"] = "higher"
-    units: ClassVar[tuple[str, ...]] = ()
+    units: tuple[str, ...] = ()
     level: Literal["share", "positive", "real"] = "share"
     counts: Literal["successes", "customers", "amounts"] = "successes"
     saves = False
     effect_scale = "the rate"
     priors = Priors
-    totals: ClassVar[tuple[str, ...]] = ("trials", "successes")
-    column_sets: ClassVar[tuple[ColumnSet, ...]] = (
+    totals: tuple[str, ...] = ("trials", "successes")
+    column_sets: tuple[ColumnSet, ...] = (
         ColumnSet(
             columns=(
                 Column("trials", "count", "how often it was tried"),

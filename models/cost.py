@@ -20,18 +20,20 @@ shrunk likewise. Both roads end in an estimate of the log mean and its variance,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from sim.contract import Column, ColumnSet, Predictive, Priors, RateLike, Ratio, Rule
+from sim.contract import Predictive, Priors, Ratio
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
+from sim.records.columns import Column, ColumnSet, Rule
 from sim.records.summary import PilotSummary
 
 from . import _predictor
 from ._groups import labels
 from ._moments import aggregate_rows, aggregate_totals, condense, joined, log_means, shrunk
+from ._rate import RateLike
 
 if TYPE_CHECKING:
     import pymc
@@ -47,14 +49,14 @@ class Cost(RateLike):
     title = "a positive amount per unit of work: handle time, days to resolution, cost per case"
     unit = "unit less per item"
     better: Literal["higher", "lower"] = "lower"
-    units: ClassVar[tuple[str, ...]] = ()
+    units: tuple[str, ...] = ()
     level: Literal["share", "positive", "real"] = "positive"
     counts: Literal["successes", "customers", "amounts"] = "amounts"
     saves = True
     effect_scale = "the mean amount"
     priors = Priors
-    totals: ClassVar[tuple[str, ...]] = ("n", "zeros")
-    column_sets: ClassVar[tuple[ColumnSet, ...]] = (
+    totals: tuple[str, ...] = ("n", "zeros")
+    column_sets: tuple[ColumnSet, ...] = (
         ColumnSet(
             columns=(Column("amount", "amount", "the amount of this unit of work; zero is allowed"),),
             aggregate=aggregate_rows,

@@ -19,13 +19,14 @@ then (the Poisson), with a warning: the interval is too narrow if few units make
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from sim.contract import Column, ColumnSet, Predictive, Priors, RateLike, Ratio, Rule
+from sim.contract import Predictive, Priors, Ratio
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
+from sim.records.columns import Column, ColumnSet, Rule
 from sim.records.summary import PilotSummary
 
 from . import _predictor, _spread
@@ -42,6 +43,7 @@ from ._counts import (
     thinned,
 )
 from ._groups import labels
+from ._rate import RateLike
 
 if TYPE_CHECKING:
     import pymc
@@ -61,14 +63,14 @@ class Count(RateLike):
     title = "events per unit of exposure: contacts per customer, repeat purchases, sessions"
     unit = "event per exposure"
     better: Literal["higher", "lower"] = "higher"
-    units: ClassVar[tuple[str, ...]] = ()
+    units: tuple[str, ...] = ()
     level: Literal["share", "positive", "real"] = "positive"
     counts: Literal["successes", "customers", "amounts"] = "amounts"
     saves = False
     effect_scale = "the rate per exposure"
     priors = Priors
-    totals: ClassVar[tuple[str, ...]] = ("units", "events", "histogram")
-    column_sets: ClassVar[tuple[ColumnSet, ...]] = (
+    totals: tuple[str, ...] = ("units", "events", "histogram")
+    column_sets: tuple[ColumnSet, ...] = (
         ColumnSet(
             columns=(Column("events", "count", "how many events this unit had; zero is allowed"),),
             aggregate=aggregate,

@@ -18,19 +18,21 @@ kept per draw under their own names. `effect` is the latent shift in log odds at
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from sim.contract import Column, ColumnSet, Predictive, Priors, RateLike, Ratio, Table
+from sim.contract import Predictive, Priors, Ratio
 from sim.errors import Problem, ProblemsError
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
+from sim.records.columns import Column, ColumnSet, Table
 from sim.records.summary import PilotSummary
 
 from . import _predictor, _ratings, _spread
 from ._groups import Groups, cell, column, labels
 from ._joined import added
+from ._rate import RateLike
 
 if TYPE_CHECKING:
     import pymc
@@ -115,14 +117,14 @@ class Rating(RateLike):
     title = "answers on a scale of points: CSAT 1 to 5, NPS 0 to 10"
     unit = "point"
     better: Literal["higher", "lower"] = "higher"
-    units: ClassVar[tuple[str, ...]] = ()
+    units: tuple[str, ...] = ()
     level: Literal["share", "positive", "real"] = "real"
     counts: Literal["successes", "customers", "amounts"] = "amounts"
     saves = False
     effect_scale = "the summary (mean, top2 or nps)"
     priors = Priors
-    totals: ClassVar[tuple[str, ...]] = ("counts",)
-    column_sets: ClassVar[tuple[ColumnSet, ...]] = (
+    totals: tuple[str, ...] = ("counts",)
+    column_sets: tuple[ColumnSet, ...] = (
         ColumnSet(
             columns=(Column("rating", "integer", "the answer of this row"),),
             aggregate=_aggregate_rows,

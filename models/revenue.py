@@ -28,20 +28,22 @@ in a pilot of one segment. On the logit scale the ratio of paying is divided by 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.special import expit, logit, ndtri
 
-from sim.contract import ColumnSet, EffectPrior, Predictive, Priors, RateLike, Ratio, simulated_means
+from sim.contract import EffectPrior, Predictive, Priors, Ratio
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
+from sim.records.columns import ColumnSet
 from sim.records.summary import PilotSummary
 
 from . import _predictor
 from ._groups import labels
 from ._heavy import tail
 from ._hurdle import ROWS, TOTALS, floored, joined, mean_amounts, ratio, spread
+from ._rate import RateLike, simulated_means
 
 if TYPE_CHECKING:
     import pymc
@@ -78,14 +80,14 @@ class Revenue(RateLike):
     title = "money per trial, mostly nothing: revenue per visitor, donation per letter, order value"
     unit = "currency unit"
     better: Literal["higher", "lower"] = "higher"
-    units: ClassVar[tuple[str, ...]] = ()
+    units: tuple[str, ...] = ()
     level: Literal["share", "positive", "real"] = "positive"
     counts: Literal["successes", "customers", "amounts"] = "amounts"
     saves = False
     effect_scale = "the mean per trial"
     priors = Priors
-    totals: ClassVar[tuple[str, ...]] = ("trials", "payers", "log_squares", "squares")
-    column_sets: ClassVar[tuple[ColumnSet, ...]] = (ROWS, TOTALS)
+    totals: tuple[str, ...] = ("trials", "payers", "log_squares", "squares")
+    column_sets: tuple[ColumnSet, ...] = (ROWS, TOTALS)
 
     def size(self, statistics: Mapping[str, FloatArray]) -> FloatArray:
         """Trials per (cell, segment)."""

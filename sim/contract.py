@@ -5,7 +5,7 @@ A model is one file in ``models/`` with a module-level ``MODEL`` that satisfies 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
@@ -14,109 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
+from sim.records.columns import ColumnSet
 from sim.records.projection import ArmState, Exposure, Projection, Reach
 from sim.records.summary import PilotSummary
 
 if TYPE_CHECKING:
     import pymc
-
-ColumnKind = Literal["count", "amount", "number", "flag", "date", "integer"]
-"""count: number >= 0 (may be fractional only where stated); amount: number >= 0;
-number: any finite number; flag: 0/1, true/false, yes/no; date: a day; integer: whole number >= 0."""
-
-type Table = Any
-"""An Ibis table whose columns carry role names and are already typed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column a model reads, by its role.
-
-    Parameters
-    ----------
-    role : str
-        The name that stands on the left in ``columns = { role = "header" }``.
-    kind : ColumnKind
-        How its text is parsed.
-    meaning : str
-        One line for ``sim models``.
-    optional : bool
-        Whether it may be left out.
-    blank : bool
-        Whether empty cells are meaningful (an open end date); otherwise such rows are left out
-        as missing, counted and noted.
-    """
-
-    role: str
-    kind: ColumnKind
-    meaning: str
-    optional: bool = False
-    blank: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A row that cannot be true, e.g. more successes than trials.
-
-    Parameters
-    ----------
-    broken : callable
-        Table (role-named columns) to a boolean Ibis expression, true where the row is wrong.
-    roles : tuple of str
-        Columns to show in the message.
-    found, allowed : str
-        The words of the message.
-    """
-
-    broken: Callable[[Table], Any]
-    roles: tuple[str, ...]
-    found: str
-    allowed: str
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnSet:
-    """One form in which a pilot table may come.
-
-    Parameters
-    ----------
-    columns : tuple of Column
-        Optional ones last.
-    aggregate : callable
-        ``(table, by, options) -> table``: an Ibis group-by over the columns `by` (``arm``,
-        ``segment``) and any further keys of the model's own; runs in the database. `options`
-        holds the outcome's own settings that bear on reading (churn: ``as_of``, ``unit``).
-    condense : callable
-        ``(groups, shape, options) -> statistics``: the grouped rows, each column a NumPy array,
-        with integer columns ``arm`` (the cell) and ``segment`` (positions), into arrays
-        ``(cell, segment, ...)``; `shape` is ``(cells, segments)``.
-    rows : bool
-        True when one row is one unit, False when rows are already totals.
-    rules : tuple of Rule
-    dated : bool
-        Whether a row spans time by its own dates. Asked to group by ``phase``, `aggregate` then splits
-        each row at ``options["launch"]`` into 0 (before) and 1 (after).
-    """
-
-    columns: tuple[Column, ...]
-    aggregate: Callable[[Table, Sequence[str], Mapping[str, Any]], Table]
-    condense: Callable[
-        [Mapping[str, np.ndarray[Any, Any]], tuple[int, int], Mapping[str, Any]],
-        dict[str, FloatArray],
-    ]
-    rows: bool
-    rules: tuple[Rule, ...] = ()
-    dated: bool = False
-
-    @property
-    def required(self) -> tuple[str, ...]:
-        """Roles that must be there."""
-        return tuple(column.role for column in self.columns if not column.optional)
-
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """All roles of the set."""
-        return tuple(column.role for column in self.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,92 +201,7 @@ class OutcomeModel(Protocol):
         ...
 
 
-class Replays(Protocol):
-    """The part of an outcome model that replays pilots."""
-
-    counts: Literal["successes", "customers", "amounts"]
-
-    def size(self, statistics: Mapping[str, FloatArray]) -> FloatArray: ...  # noqa: D102
-    def ratio(self, statistics: Mapping[str, FloatArray]) -> Ratio: ...  # noqa: D102
-    def simulate(  # noqa: D102
-        self, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator
-    ) -> dict[str, FloatArray]: ...
-
-
-def simulated_means(
-    model: Replays, draws: Draws, summary: PilotSummary, rng: np.random.Generator
-) -> FloatArray:
-    """Return the means of simulated datasets: the `means` of a model that simulates what its `ratio` takes.
-
-    Returns
-    -------
-    (sample, cell, segment) array
-        0 where nothing is observed.
-    """
-    cells, segments = summary.size.shape
-    # One call for all: the datasets stand beside one another as further segments.
-    beside = {
-        name: np.moveaxis(values, 0, 1).reshape(cells, -1, *values.shape[3:])
-        if values.shape[1:3] == (cells, segments)
-        else values[0]
-        for name, values in model.simulate(draws, summary, rng=rng).items()
-    }
-    means = Ratio(*counted(model, beside), np.empty(0)).mean
-    return np.moveaxis(means.reshape(cells, -1, segments), 1, 0)
-
-
-def counted(model: Replays, statistics: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
+def counted(model: OutcomeModel, statistics: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
     """Return totals and the units they are of, (cell, segment): of customers those who left, and all."""
     ratio = model.ratio(statistics)
     return ratio.numerator, model.size(statistics) if model.counts == "customers" else ratio.denominator
-
-
-class RateLike:
-    """Gives a model whose level is a mean per unit of volume what all such models share."""
-
-    def means(self: Replays, draws: Draws, summary: PilotSummary, *, rng: np.random.Generator) -> FloatArray:
-        """Observed mean of each cell in one dataset per draw; see `simulated_means`."""
-        return simulated_means(self, draws, summary, rng)
-
-    def project(
-        self,
-        control: ArmState,
-        treated: ArmState,
-        exposure: Exposure,
-        reach: Reach,
-        *,
-        better: Literal["higher", "lower"],
-        summary: PilotSummary | None,  # noqa: ARG002  # part of the contract
-        options: Mapping[str, Any],  # noqa: ARG002
-    ) -> Projection:
-        """Units gained: volume times the difference of the means, as far as it reaches."""
-        return project_rate(control, treated, exposure, reach, better=better)
-
-
-def project_rate(
-    control: ArmState,
-    treated: ArmState,
-    exposure: Exposure,
-    reach: Reach,
-    *,
-    better: Literal["higher", "lower"],
-) -> Projection:
-    """Project a mean per unit of volume: the `project` of every rate-like model.
-
-    units_t = ±(V'_t [c + r_t (t - c)] - V_t c), V' the volume under treatment (it differs from V
-    only behind a funnel), c and t the arms' levels, r the reach.
-    """
-    c, t = control.level[:, :, None], treated.level[:, :, None]
-    gap = t - c
-    adopted, kept = reach.adopted[:, None, :], reach.kept[:, None, :]
-    control_total = exposure.control * c
-    lifted = (exposure.treated * gap) * (adopted * kept)
-    treated_total = exposure.treated * c + lifted
-    # Taking the difference of the volumes first keeps exact figures exact when they are equal.
-    gained = (exposure.treated - exposure.control) * c + lifted
-    return Projection(
-        units=gained if better == "higher" else -gained,
-        control_total=control_total,
-        treated_total=treated_total,
-        served=exposure.treated * adopted * (c + kept * gap),
-    )

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.contract import Column, ColumnSet, Ratio, Rule
+from sim.contract import Ratio
 from sim.errors import Problem, ProblemsError
 from sim.pilot.pilot import Pilot
 from sim.pilot.summary import read
+from sim.records.columns import Column, ColumnSet, Rule
 from sim.records.reading import Reading
 
 

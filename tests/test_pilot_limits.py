@@ -12,9 +12,9 @@ import duckdb
 import numpy as np
 import pytest
 
-from sim.contract import Column, ColumnSet
 from sim.pilot.engine import Engine
 from sim.pilot.summary import read
+from sim.records.columns import Column, ColumnSet
 from tests.pilot_models import AMOUNT, RATE, Model, reading, refused, table, take
 
 HOSTILE = [

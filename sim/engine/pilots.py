@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sim.config.plan import OutcomePlan, Plan
-from sim.contract import ColumnSet, OutcomeModel
+from sim.contract import OutcomeModel
 from sim.engine.segments import unseen
 from sim.records.arrays import FloatArray
 from sim.records.check import Check
+from sim.records.columns import ColumnSet
 from sim.records.reading import Reading
 from sim.records.summary import PilotSummary
 from sim.registry import source

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sim.contract import ColumnKind
 from sim.engine.prepare import Prepared
 from sim.errors import Problem, Problems, ProblemsError
 from sim.records.arrays import FloatArray
+from sim.records.columns import ColumnKind
 from sim.records.history import month_number
 from sim.records.quantity import quoted
 from sim.records.summary import PilotSummary

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sim.contract import ColumnKind
 from sim.errors import Problem, Problems, ProblemsError
 from sim.pilot.faults import cell_problems
 from sim.pilot.findings import plain, row_problems, tally
 from sim.pilot.layout import Field, Layout
 from sim.pilot.part import Part, did_you_mean, listed
 from sim.pilot.source import Source, open_source
+from sim.records.columns import ColumnKind
 from sim.records.history import month_number
 
 MONTH, SEGMENT = "month", "segment"

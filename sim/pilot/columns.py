@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sim.contract import Column, ColumnSet
 from sim.errors import Problem, ProblemsError
 from sim.pilot.part import did_you_mean, listed
+from sim.records.columns import Column, ColumnSet
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sim.contract import ColumnKind
 from sim.errors import Problem
 from sim.pilot.parse import DATES, FRACTION, LARGEST_WHOLE, NUMBERS, THOUSANDS, WHOLE, YEARS
 from sim.pilot.part import Part
+from sim.records.columns import ColumnKind
 
 EXAMPLES = 5
 

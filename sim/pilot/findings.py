@@ -6,7 +6,6 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sim.contract import ColumnKind, ColumnSet, Rule
 from sim.errors import Problem, Problems
 from sim.pilot.engine import Stored
 from sim.pilot.faults import EXAMPLES, cell_problems, rest, told
@@ -14,6 +13,7 @@ from sim.pilot.layout import Layout, first_rows, kept
 from sim.pilot.parse import counted, label
 from sim.pilot.part import did_you_mean, listed
 from sim.pilot.source import Source
+from sim.records.columns import ColumnKind, ColumnSet, Rule
 
 _SEEN = 1000
 _PARSED: dict[ColumnKind, Stored] = {"flag": "flag", "date": "date", "integer": "integer"}

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from sim.contract import ColumnSet
 from sim.pilot.pilot import Pilot
 from sim.records.check import Check
+from sim.records.columns import ColumnSet
 from sim.records.summary import Design, PilotSummary, Series
 
 _SERIES = ("numerator", "denominator", "variance")

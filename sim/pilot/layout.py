@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sim.contract import ColumnKind
 from sim.pilot.engine import Expr, Stored
 from sim.pilot.parse import counted, hints, is_code, label, parsed, settle, within
 from sim.pilot.part import Part
 from sim.pilot.source import Source
+from sim.records.columns import ColumnKind
 from sim.records.summary import ALL
 
 BLANK = "(blank)"

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sim.contract import ColumnKind
 from sim.pilot.engine import Expr, Stored
+from sim.records.columns import ColumnKind
 
 WHOLE = r"^[+-]?[0-9]+([eE][+-]?[0-9]+)?$"
 _FRACTION = r"^[+-]?([0-9]+{mark}[0-9]*|{mark}[0-9]+)([eE][+-]?[0-9]+)?$"

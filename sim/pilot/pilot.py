@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sim.contract import ColumnSet
 from sim.records.check import Check
+from sim.records.columns import ColumnSet
 from sim.records.summary import PilotSummary
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from sim.contract import Column, ColumnSet, Ratio, Table
+from sim.contract import Ratio
 from sim.pilot.summary import read
 from sim.records.arrays import FloatArray
+from sim.records.columns import Column, ColumnSet, Table
 from sim.records.reading import Reading
 
 

@@ -87,7 +87,7 @@ MUTANTS = (
     ),
     Mutant(
         "improvement: lower is better ignored",
-        "sim/contract.py",
+        "models/_rate.py",
         'units=gained if better == "higher" else -gained',
         "units=gained",
         ("test_arithmetic.py::test_handle_time_10_to_6_minutes",),

@@ -115,14 +115,14 @@ MUTANTS = (
     ),
     Mutant(
         "a price per success paid at the control's rate",
-        "sim/contract.py",
+        "models/_rate.py",
         "served=exposure.treated * adopted * (c + kept * gap)",
         "served=exposure.treated * adopted * c",
         (f"{ARITHMETIC}::test_after_is_the_contracts_formula",),
     ),
     Mutant(
         "a funnel's last stage: the extra visitors forgotten",
-        "sim/contract.py",
+        "models/_rate.py",
         "gained = (exposure.treated - exposure.control) * c + lifted",
         "gained = lifted",
         (f"{ARITHMETIC}::test_a_funnel_counts_the_difference_of_whole_chains",),
