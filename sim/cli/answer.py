@@ -68,7 +68,7 @@ def forecast_answer(command: str, result: Any, *, quiet: bool) -> Answer:
     )
 
 
-def found_answer(command: str, found: Any, lines: Callable[[Any], Any], *, quiet: bool) -> Answer:
+def found_answer(command: str, lines: Callable[[Any], Any], found: Any, *, quiet: bool) -> Answer:
     """Return the answer of a command that builds on a forecast; `lines` makes its table."""
     trusted = bool(found.result["trusted"])
 

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from sim.cli.answer import found_answer
-from sim.cli.options import RESULTS, AllowUntrusted, AsJson, Config, Out, Quiet, Refit, Seed, Sets, Strategy
-from sim.cli.progress import ProgressBar
+from sim.cli.options import Config, Strategy
+from sim.cli.shared import Asked, on_forecast
 
 
-def _ask(
-    command: str,
-    run: Callable[..., Any],
-    lines: Callable[[Any], Any],
-    *,
-    as_json: bool,
-    quiet: bool,
-    **options: Any,
-) -> None:
-    """Run a command on a forecast with a progress bar, and tell its answer; `lines` makes its table."""
-    with ProgressBar(shown=not (as_json or quiet)) as progress:
-        found = run(progress=progress, **options)
-    found_answer(command, found, lines, quiet=quiet).tell(as_json=as_json)
-
-
+@on_forecast
 def sweep(
     config: Config,
     vary: Annotated[
@@ -45,14 +30,7 @@ def sweep(
         typer.Option("--metric", help="A metric of summary.json, e.g. npv, roi, irr. The first is drawn."),
     ] = None,
     strategy: Strategy = None,
-    sets: Sets = None,
-    out: Out = RESULTS,
-    seed: Seed = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    refit: Refit = False,
-    allow_untrusted: AllowUntrusted = False,
-) -> None:
+) -> Asked:
     """Forecast over a grid of config values, and say where investing begins to pay.
 
     Every setting equals `sim forecast --set KEY=VALUE`: the same samples, and only what a key changes is
@@ -62,37 +40,18 @@ def sweep(
     from sim.commands.sweep import sweep as run
     from sim.report.sweep_screen import sweep_lines
 
-    _ask(
-        "sweep",
-        partial(run, config),
-        sweep_lines,
-        as_json=as_json,
-        quiet=quiet,
-        vary=vary,
-        metrics=metrics or DEFAULT_METRICS,
-        strategy=strategy,
-        sets=sets or (),
-        out=out,
-        seed=seed,
-        refit=refit,
-        allow_untrusted=allow_untrusted,
-    )
+    call = partial(run, config, vary=vary, metrics=metrics or DEFAULT_METRICS, strategy=strategy)
+    return call, partial(found_answer, "sweep", sweep_lines)
 
 
+@on_forecast
 def sensitivity(
     config: Config,
     strategy: Strategy = None,
     by_segment: Annotated[
         bool, typer.Option("--by-segment", help="Fitted levels and effects by segment, not over all.")
     ] = False,
-    sets: Sets = None,
-    out: Out = RESULTS,
-    seed: Seed = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    refit: Refit = False,
-    allow_untrusted: AllowUntrusted = False,
-) -> None:
+) -> Asked:
     """Say which uncertainty moves the result, and which one is worth resolving first.
 
     Tornado, shares of variance (Sobol, Shapley) and the expected value of knowing each input and each
@@ -101,22 +60,11 @@ def sensitivity(
     from sim.commands.sensitivity import sensitivity as run
     from sim.report.answer_screen import sensitivity_lines
 
-    _ask(
-        "sensitivity",
-        partial(run, config),
-        sensitivity_lines,
-        as_json=as_json,
-        quiet=quiet,
-        strategy=strategy,
-        by_segment=by_segment,
-        sets=sets or (),
-        out=out,
-        seed=seed,
-        refit=refit,
-        allow_untrusted=allow_untrusted,
-    )
+    call = partial(run, config, strategy=strategy, by_segment=by_segment)
+    return call, partial(found_answer, "sensitivity", sensitivity_lines)
 
 
+@on_forecast
 def target(
     config: Config,
     key: Annotated[
@@ -137,14 +85,7 @@ def target(
         ),
     ] = None,
     strategy: Strategy = None,
-    sets: Sets = None,
-    out: Out = RESULTS,
-    seed: Seed = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    refit: Refit = False,
-    allow_untrusted: AllowUntrusted = False,
-) -> None:
+) -> Asked:
     """Solve for the value of one config number at which a goal is met, or say that there is none.
 
     The goal is met by the mean (the ROI's ratio of means, the payback's median) or, with --probability,
@@ -153,25 +94,11 @@ def target(
     from sim.commands.target import target as run
     from sim.report.sweep_screen import target_lines
 
-    _ask(
-        "target",
-        partial(run, config),
-        target_lines,
-        as_json=as_json,
-        quiet=quiet,
-        key=key,
-        goal=goal,
-        between=between,
-        probability=probability,
-        strategy=strategy,
-        sets=sets or (),
-        out=out,
-        seed=seed,
-        refit=refit,
-        allow_untrusted=allow_untrusted,
-    )
+    call = partial(run, config, key=key, goal=goal, between=between, probability=probability)
+    return partial(call, strategy=strategy), partial(found_answer, "target", target_lines)
 
 
+@on_forecast
 def pilot(
     config: Config,
     months: Annotated[
@@ -179,14 +106,7 @@ def pilot(
         typer.Option("--months", metavar="N,N,…", help="Lengths to weigh instead of decision.pilot.months."),
     ] = None,
     strategy: Strategy = None,
-    sets: Sets = None,
-    out: Out = RESULTS,
-    seed: Seed = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    refit: Refit = False,
-    allow_untrusted: AllowUntrusted = False,
-) -> None:
+) -> Asked:
     """Say whether a longer pilot is worth its cost, and how long it should be.
 
     Simulates what each length of further pilot would show, and weighs what its data are worth (EVSI)
@@ -197,35 +117,17 @@ def pilot(
     from sim.commands.pilot import pilot as run
     from sim.report.pilot_screen import pilot_lines
 
-    _ask(
-        "pilot",
-        partial(run, config),
-        pilot_lines,
-        as_json=as_json,
-        quiet=quiet,
-        months=parse_months(months),
-        strategy=strategy,
-        sets=sets or (),
-        out=out,
-        seed=seed,
-        refit=refit,
-        allow_untrusted=allow_untrusted,
-    )
+    call = partial(run, config, months=parse_months(months), strategy=strategy)
+    return call, partial(found_answer, "pilot", pilot_lines)
 
 
+@on_forecast
 def compare(
     configs: Annotated[
         list[Path],
         typer.Argument(help="Two configs or more, or one with several treated arms.", show_default=False),
     ],
-    sets: Sets = None,
-    out: Out = RESULTS,
-    seed: Seed = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    refit: Refit = False,
-    allow_untrusted: AllowUntrusted = False,
-) -> None:
+) -> Asked:
     """Put alternatives side by side: which is best, how surely, and what choosing it may lose.
 
     Forecasts each config with the same seed, so that what the alternatives share cancels in their
@@ -234,20 +136,11 @@ def compare(
     from sim.commands.compare import compare as run
     from sim.report.answer_screen import compare_lines
 
-    _ask(
-        "compare",
-        partial(run, configs),
-        compare_lines,
-        as_json=as_json,
-        quiet=quiet,
-        sets=sets or (),
-        out=out,
-        seed=seed,
-        refit=refit,
-        allow_untrusted=allow_untrusted,
-    )
+    call = partial(run, configs)
+    return call, partial(found_answer, "compare", compare_lines)
 
 
+@on_forecast
 def backtest(
     config: Config,
     holdout: Annotated[
@@ -259,14 +152,7 @@ def backtest(
     origins: Annotated[
         int, typer.Option("--origins", metavar="K", help="From how many origins, each a period earlier.")
     ] = 1,
-    sets: Sets = None,
-    out: Out = RESULTS,
-    seed: Seed = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    refit: Refit = False,
-    allow_untrusted: AllowUntrusted = False,
-) -> None:
+) -> Asked:
     """Ask whether the pilot's model would have forecast its last periods, had it not seen them.
 
     Fits what came before, forecasts every held-out period, arm and segment, and scores that by CRPS, interval
@@ -276,22 +162,11 @@ def backtest(
     from sim.commands.backtest import backtest as run
     from sim.report.backtest_screen import backtest_lines
 
-    _ask(
-        "backtest",
-        partial(run, config),
-        backtest_lines,
-        as_json=as_json,
-        quiet=quiet,
-        holdout=holdout,
-        origins=origins,
-        sets=sets or (),
-        out=out,
-        seed=seed,
-        refit=refit,
-        allow_untrusted=allow_untrusted,
-    )
+    call = partial(run, config, holdout=holdout, origins=origins)
+    return call, partial(found_answer, "backtest", backtest_lines)
 
 
+@on_forecast
 def track(
     config: Config,
     actuals: Annotated[
@@ -303,14 +178,7 @@ def track(
     strategy: Annotated[
         str | None, typer.Option("--strategy", help="The treated arm that was launched, of several.")
     ] = None,
-    sets: Sets = None,
-    out: Out = RESULTS,
-    seed: Seed = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    refit: Refit = False,
-    allow_untrusted: AllowUntrusted = False,
-) -> None:
+) -> Asked:
     """After the launch: hold actual months against the forecast, and forecast anew with them.
 
     Columns of the table: costs.licence, benefits.x, outcomes.checkout (its money), benefit, cost, net,
@@ -320,16 +188,5 @@ def track(
     from sim.commands.track import track as run
     from sim.report.track_screen import track_lines
 
-    _ask(
-        "track",
-        partial(run, config, actuals),
-        track_lines,
-        as_json=as_json,
-        quiet=quiet,
-        strategy=strategy,
-        sets=sets or (),
-        out=out,
-        seed=seed,
-        refit=refit,
-        allow_untrusted=allow_untrusted,
-    )
+    call = partial(run, config, actuals, strategy=strategy)
+    return call, partial(found_answer, "track", track_lines)

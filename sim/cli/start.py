@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sim.cli.answer import DONE, UNTRUSTED, Answer, forecast_answer, say
-from sim.cli.options import RESULTS, AllowUntrusted, AsJson, Config, Out, Quiet, Refit, Seed, Sets
-from sim.cli.progress import ProgressBar
+from sim.cli.options import RESULTS, AsJson, Config, Out, Quiet, Seed, Sets
+from sim.cli.shared import Asked, on_forecast
 
 
 def init(
@@ -61,16 +62,8 @@ def check(config: Config, sets: Sets = None, seed: Seed = None, as_json: AsJson 
     ).tell(as_json=as_json)
 
 
-def forecast(
-    config: Config,
-    sets: Sets = None,
-    out: Out = RESULTS,
-    seed: Seed = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    refit: Refit = False,
-    allow_untrusted: AllowUntrusted = False,
-) -> None:
+@on_forecast
+def forecast(config: Config) -> Asked:
     """Forecast what the investment will return, with its range.
 
     Fits each outcome to the pilot (or reuses the stored fit), carries the joint uncertainty through
@@ -78,17 +71,7 @@ def forecast(
     """
     from sim.commands.forecast import forecast as run
 
-    with ProgressBar(shown=not (as_json or quiet)) as progress:
-        result = run(
-            config,
-            sets=sets or (),
-            out=out,
-            seed=seed,
-            refit=refit,
-            allow_untrusted=allow_untrusted,
-            progress=progress,
-        )
-    forecast_answer("forecast", result, quiet=quiet).tell(as_json=as_json)
+    return partial(run, config), partial(forecast_answer, "forecast")
 
 
 def report(
