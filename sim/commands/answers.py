@@ -76,6 +76,8 @@ def answer(
     command: str,
     options: Mapping[str, Any],
     build: Callable[[Path], Mapping[str, Any]],
+    *,
+    withheld: bool = False,
 ) -> Found:
     """Write an answer into a folder of its own inside the run, whole or not at all.
 
@@ -89,14 +91,30 @@ def answer(
     build : callable
         ``build(folder) -> answer``: writes tables and plots into the folder and returns what
         ``answer.json`` holds, with ``sentence``.
+    withheld : bool
+        Nothing is built: the answer is that the forecast cannot be trusted.
     """
     text = json.dumps(dict(options), sort_keys=True, ensure_ascii=False, default=str)
     target = forecast.run / f"{command}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     def whole(folder: Path) -> dict[str, Any]:
-        write_json(folder / "answer.json", build(folder))
+        found = {"sentence": forecast.headline, "trusted": False} if withheld else build(folder)
+        write_json(folder / "answer.json", found)
         return {"command": command, "options": dict(options)}
 
     if not is_whole(target):
         publish(target, whole)
     return Found(target, forecast)
+
+
+def marked(found: Mapping[str, Any], *, trusted: bool) -> dict[str, Any]:
+    """Return what was found, saying in its sentence where it is not to be trusted.
+
+    Examples
+    --------
+    >>> marked({"sentence": "Invest."}, trusted=False)
+    {'sentence': 'Not to be trusted: Invest.', 'trusted': False}
+    """
+    if trusted:
+        return dict(found) | {"trusted": True}
+    return dict(found) | {"sentence": f"Not to be trusted: {found['sentence']}", "trusted": False}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.commands.answers import Found, answer
+from sim.commands.answers import Found, answer, marked
 from sim.commands.forecast import DEFAULT_OUT, Result, fit_store, run
 from sim.config.plan import Plan
 from sim.decision.arguments import with_hurdle
@@ -95,7 +95,7 @@ def compare(
             told = f"No comparison: the forecast of {', '.join(failed)} cannot be trusted."
             return {"sentence": told, "trusted": False}
         choices = _choices(names, configs, results)
-        found = _compared(choices, prepared[0].plan, trusted=trusted)
+        found = marked(_compared(choices, prepared[0].plan), trusted=trusted)
         notes = [*dominance_notes(found["pairs"]), *_notes(names, prepared, results)]
         found |= {"shared": _shared(prepared, results), "notes": notes}
         write_rows(folder, "choices", found["choices"])
@@ -174,7 +174,7 @@ def _choices(names: Sequence[str], configs: Sequence[str | Path], results: Seque
     return found
 
 
-def _compared(choices: Sequence[Choice], plan: Plan, *, trusted: bool) -> Row:
+def _compared(choices: Sequence[Choice], plan: Plan) -> Row:
     """Return what the samples say of the choices and of doing nothing, by mean NPV."""
     names: list[str] = [NOTHING, *(choice.name for choice in choices)]
     nb = with_hurdle(np.stack([choice.npv for choice in choices], axis=1), plan.hurdle)
@@ -196,8 +196,7 @@ def _compared(choices: Sequence[Choice], plan: Plan, *, trusted: bool) -> Row:
     pairs = [_pair(names[a], names[b], nb[:, a], nb[:, b]) for a, b in combinations(range(len(names)), 2)]
     sentence = compare_sentence(rows, pairs, plan.currency, samples)
     return {
-        "sentence": sentence if trusted else f"Not to be trusted: {sentence}",
-        "trusted": trusted,
+        "sentence": sentence,
         "best": names[0],
         "currency": plan.currency,
         "hurdle": plan.hurdle,

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sim.commands.answers import Found, answer, begin
+from sim.commands.answers import Found, answer, begin, marked
 from sim.commands.forecast import DEFAULT_OUT
-from sim.config.load import load
-from sim.config.resolve import resolve
+from sim.commands.settings import check_strategy
+from sim.config.resolve import read
 from sim.engine.acceptability import acceptability
 from sim.engine.extension import by_length, in_stages, value_now, value_of_knowing
 from sim.engine.fit import Progress
@@ -76,11 +76,8 @@ def pilot(
     )
 
     def build(folder: Path) -> Mapping[str, Any]:
-        if not forecast.trusted and not allow_untrusted:
-            return {"sentence": forecast.headline, "trusted": False}
-        found = weigh(study.world, strategy or str(forecast.summary["best"]), lengths)
-        if not forecast.trusted:
-            found |= {"sentence": f"Not to be trusted: {found['sentence']}", "trusted": False}
+        arm = strategy or str(forecast.summary["best"])
+        found = marked(weigh(study.world, arm, lengths), trusted=forecast.trusted)
         if found["lengths"]:
             write_rows(folder, "pilot", found["lengths"])
             from sim.report.pilot_plots import draw
@@ -88,7 +85,8 @@ def pilot(
             draw(folder, found)
         return found
 
-    return answer(forecast, "pilot", {"months": lengths, "strategy": strategy}, build)
+    withheld = not (forecast.trusted or allow_untrusted)
+    return answer(forecast, "pilot", {"months": lengths, "strategy": strategy}, build, withheld=withheld)
 
 
 longer_pilot = pilot
@@ -122,9 +120,7 @@ def _check(
     config: str | Path, months: Sequence[int], strategy: str | None, sets: Sequence[str], seed: int | None
 ) -> tuple[int, ...]:
     """Refuse what cannot be answered, before any table is read; return the lengths to weigh."""
-    extra = [] if seed is None else [f"sampling.seed={seed}"]
-    written, tree, source = load(Path(config), [*sets, *extra])
-    plan = resolve(written, tree, source, Path(config))
+    plan, source = read(Path(config), sets, seed)
     problems = Problems()
     key = ("decision", "pilot")
     lengths = tuple(sorted(set(months))) or (plan.pilot.months if plan.pilot else ())
@@ -140,8 +136,8 @@ def _check(
         found = f"{', '.join(map(str, outside))} months of pilot"
         remedy = f"the horizon is {plan.horizon} months"
         problems.add(found, allowed=f"1 to {plan.horizon - 1}", remedy=remedy, key="--months")
-    if strategy is not None and strategy not in plan.strategies:
-        problems.add(f'"{strategy}" is no treated arm', allowed=", ".join(plan.strategies), key="--strategy")
+    with problems.gather():
+        check_strategy(plan, strategy)
     problems.raise_if_any()
     return lengths
 
@@ -168,7 +164,6 @@ def weigh(world: World, name: str, lengths: Sequence[int]) -> Row:
     assert plan.pilot is not None  # noqa: S101  # refused before
     found: Row = {
         "sentence": "",
-        "trusted": True,
         "strategy": name,
         "currency": plan.currency,
         "hurdle": plan.hurdle,

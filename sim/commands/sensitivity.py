@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from sim.commands.answers import Found, answer, begin
+from sim.commands.answers import Found, answer, begin, marked
 from sim.commands.forecast import DEFAULT_OUT
-from sim.config.load import load
-from sim.config.resolve import resolve
+from sim.commands.settings import check_strategy, read_plan
 from sim.decision.arguments import with_hurdle
 from sim.decision.shapley import shapley
 from sim.decision.sobol import first_order
@@ -22,7 +21,6 @@ from sim.decision.voi import evpi, evppi
 from sim.engine.fit import Progress
 from sim.engine.inputs import Input, fixed, groups, linked, net_present_value, only, uncertain_inputs
 from sim.engine.world import World
-from sim.errors import Problem, ProblemsError
 from sim.finance.spread import distribution
 from sim.records.arrays import FloatArray
 from sim.records.estimate import Estimate
@@ -84,18 +82,14 @@ def sensitivity(
     Where the NPV is linear in the group given the rest, and the group is independent of the rest,
     E[NPV | group] depends on nothing else. Members that depend on another group are looked at besides.
     """
-    if strategy is not None:
-        _check(config, strategy, sets, seed)
+    check_strategy(read_plan(Path(config), sets, seed), strategy)
     forecast, study = begin(
         config, sets=sets, out=out, seed=seed, refit=refit, allow_untrusted=allow_untrusted, progress=progress
     )
 
     def build(folder: Path) -> Mapping[str, Any]:
-        if not forecast.trusted and not allow_untrusted:
-            return {"sentence": forecast.headline, "trusted": False}
-        found = analyse(study.world, strategy or str(forecast.summary["best"]), by_segment=by_segment)
-        if not forecast.trusted:
-            found |= {"sentence": f"Not to be trusted: {found['sentence']}", "trusted": False}
+        arm = strategy or str(forecast.summary["best"])
+        found = marked(analyse(study.world, arm, by_segment=by_segment), trusted=forecast.trusted)
         if found["inputs"]:
             write_rows(folder, "sensitivity", [*found["inputs"], *found["groups"]])
             from sim.report.sensitivity_plots import draw
@@ -103,16 +97,10 @@ def sensitivity(
             draw(folder, found)
         return found
 
-    return answer(forecast, "sensitivity", {"strategy": strategy, "by_segment": by_segment}, build)
-
-
-def _check(config: str | Path, strategy: str, sets: Sequence[str], seed: int | None) -> None:
-    """Refuse an arm that is none before any table is read."""
-    extra = [] if seed is None else [f"sampling.seed={seed}"]
-    plan = resolve(*load(Path(config), [*sets, *extra]), Path(config))
-    if strategy not in plan.strategies:
-        found, allowed = f'"{strategy}" is no treated arm', ", ".join(plan.strategies)
-        raise ProblemsError(Problem(found, allowed, "name one of them, or none", key="--strategy"))
+    withheld = not (forecast.trusted or allow_untrusted)
+    return answer(
+        forecast, "sensitivity", {"strategy": strategy, "by_segment": by_segment}, build, withheld=withheld
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +187,6 @@ def _analysed(world: World, strategy: str, by_segment: bool) -> Row:
     whole = evpi(subject.nb)
     found: Row = {
         "sentence": "",
-        "trusted": True,
         "strategy": strategy,
         "currency": plan.currency,
         "hurdle": plan.hurdle,

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from sim.config.load import load, parse_key, parse_value
+from sim.config.load import parse_key, parse_value
 from sim.config.plan import Plan
-from sim.config.resolve import resolve
+from sim.config.resolve import read
 from sim.engine.study import Setting, certain_path, written
 from sim.errors import Problem, Problems, ProblemsError
 from sim.records.quantity import quoted
@@ -80,7 +81,9 @@ def axis_of(key: str, values: Iterable[float]) -> Axis:
     return Axis(key, ordered)
 
 
-def read_plan(config: Path, sets: Sequence[str], seed: int | None, setting: Setting) -> Plan:
+def read_plan(
+    config: Path, sets: Sequence[str], seed: int | None, setting: Setting = MappingProxyType({})
+) -> Plan:
     """Return the plan of one setting; reads no table.
 
     Raises
@@ -88,10 +91,7 @@ def read_plan(config: Path, sets: Sequence[str], seed: int | None, setting: Sett
     ProblemsError
         When the config does not allow it.
     """
-    extra = [] if seed is None else [f"sampling.seed={seed}"]
-    changed = [f"{key}={written(value)}" for key, value in setting.items()]
-    text, tree, source = load(config, [*sets, *changed, *extra])
-    return resolve(text, tree, source, config)
+    return read(config, [*sets, *(f"{key}={written(value)}" for key, value in setting.items())], seed)[0]
 
 
 def check_axes(
@@ -106,7 +106,7 @@ def check_axes(
     ProblemsError
         With everything that the config does not allow, and with axes that make no grid.
     """
-    plan = read_plan(config, sets, seed, {})
+    plan = read_plan(config, sets, seed)
     problems = Problems()
     for axis in axes:
         with problems.gather():

@@ -74,8 +74,6 @@ def sweep(
     asked = tuple(dict.fromkeys(metrics)) or DEFAULT_METRICS
 
     def build(folder: Path) -> Mapping[str, Any]:
-        if not forecast.trusted and not allow_untrusted:
-            return {"sentence": forecast.headline, "trusted": False}
         told = strategy or str(forecast.summary["best"])
         found = _swept(study, axes, asked, told, allow_untrusted, progress)
         write_rows(folder, "sweep", found["rows"])
@@ -89,7 +87,8 @@ def sweep(
         "metrics": asked,
         "strategy": strategy,
     }
-    return answer(forecast, "sweep", options, build)
+    withheld = not (forecast.trusted or allow_untrusted)
+    return answer(forecast, "sweep", options, build, withheld=withheld)
 
 
 def _checked(

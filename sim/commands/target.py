@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sim.commands.answers import Found, answer, begin
+from sim.commands.answers import Found, answer, begin, marked
 from sim.commands.forecast import DEFAULT_OUT
 from sim.commands.settings import check_key, check_money, check_strategy, read_plan, value_now
 from sim.config.load import parse_value
@@ -75,7 +75,7 @@ def target(
         As for `sim.forecast`; and for a key, goal or range that there is not, before anything is fitted.
     """
     sought = _goal(goal, probability)
-    plan = read_plan(Path(config), sets, seed, {})
+    plan = read_plan(Path(config), sets, seed)
     check_key(plan, key)
     check_money(plan)
     check_strategy(plan, strategy)
@@ -88,12 +88,8 @@ def target(
     )
 
     def build(folder: Path) -> Mapping[str, Any]:
-        if not forecast.trusted and not allow_untrusted:
-            return {"sentence": forecast.headline, "trusted": False}
         arm = strategy or str(forecast.summary["best"])
-        found = _answered(study, search, sought, arm, progress)
-        if not forecast.trusted:
-            found |= {"sentence": f"Not to be trusted: {found['sentence']}", "trusted": False}
+        found = marked(_answered(study, search, sought, arm, progress), trusted=forecast.trusted)
         if found["curve"]:
             write_rows(folder, "target", found["curve"])
         if found.get("pipeline"):
@@ -110,7 +106,8 @@ def target(
         "probability": probability,
         "strategy": strategy,
     }
-    return answer(forecast, "target", options, build)
+    withheld = not (forecast.trusted or allow_untrusted)
+    return answer(forecast, "target", options, build, withheld=withheld)
 
 
 def _goal(text: str, probability: float | None) -> Goal:
@@ -206,7 +203,6 @@ def _answered(
         )
     plan = study.plan
     found |= {
-        "trusted": True,
         "goal": {"metric": goal.metric, "value": goal.value, "probability": goal.probability},
         "told": goal.name(),
         "strategy": strategy,

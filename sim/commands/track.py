@@ -79,8 +79,6 @@ def track(
     )
 
     def build(folder: Path) -> Mapping[str, Any]:
-        if not forecast.trusted and not allow_untrusted:
-            return {"sentence": forecast.headline, "trusted": False}
         found = compared(study, known, arm, refit=refit, allow_untrusted=allow_untrusted, progress=progress)
         found = {"sentence": sentence(found), **found}
         write_rows(folder, "track", found["rows"])
@@ -89,7 +87,8 @@ def track(
         draw(folder, found)
         return found
 
-    return answer(forecast, "track", {"actuals": content, "strategy": arm}, build)
+    withheld = not (forecast.trusted or allow_untrusted)
+    return answer(forecast, "track", {"actuals": content, "strategy": arm}, build, withheld=withheld)
 
 
 def _launched(strategies: Sequence[str], strategy: str | None, prepared: Any) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sim.config.load import Source
+from sim.config.load import Source, load
 from sim.config.notes import notes
 from sim.config.outcome import resolve_outcome
 from sim.config.plan import (
@@ -22,6 +22,26 @@ from sim.config.plan import (
 from sim.config.resolver import Resolver
 from sim.config.schema import Config
 from sim.records.quantity import Certain, quoted, scalars
+
+
+def read(path: Path, sets: Sequence[str] = (), seed: int | None = None) -> tuple[Plan, Source]:
+    """Return the plan of a config file, and its lines; reads no table.
+
+    Parameters
+    ----------
+    path : Path
+    sets : sequence of str
+        ``KEY=VALUE`` overrides.
+    seed : int or None
+        Overrides ``sampling.seed``.
+
+    Raises
+    ------
+    ProblemsError
+        With everything that the config does not allow.
+    """
+    config, tree, source = load(path, sets if seed is None else [*sets, f"sampling.seed={seed}"])
+    return resolve(config, tree, source, path), source
 
 
 def resolve(config: Config, tree: Mapping[str, Any], source: Source, path: Path) -> Plan:

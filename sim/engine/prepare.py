@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sim.config.load import Source, load
+from sim.config.load import Source
 from sim.config.plan import Plan
-from sim.config.resolve import resolve
+from sim.config.resolve import read
 from sim.engine.history import forecast_volumes
 from sim.engine.pilots import Pilots, Shelf, read_mix, read_pilot
 from sim.engine.segments import check_segments, elicited_segments
@@ -97,9 +97,7 @@ def prepare(
     ProblemsError
         With every problem of config and data.
     """
-    extra = [] if seed is None else [f"sampling.seed={seed}"]
-    config, tree, source = load(path, [*sets, *extra])
-    plan = resolve(config, tree, source, path)
+    plan, source = read(path, sets, seed)
     problems = Problems()
     summaries: dict[str, PilotSummary] = {}
     mixes: dict[str, FloatArray] = {}
