@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from functools import lru_cache
 from glob import glob
 from pathlib import Path
 
@@ -78,6 +79,15 @@ def fingerprint(file: Path) -> dict[str, str]:
     """
     digests = {}
     for path, _ in locate(file, str(file)):
-        with path.open("rb") as stream:
-            digests[str(path)] = hashlib.file_digest(stream, "sha256").hexdigest()
+        status = path.stat()
+        digests[str(path)] = _digest(
+            path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        )
     return digests
+
+
+@lru_cache(maxsize=4096)
+def _digest(path: Path, *_: int) -> str:
+    """Hash a file once for each state of it: several outcomes read one table, each before and after."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
