@@ -13,6 +13,7 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import gammaln
 from scipy.stats import binom
 
@@ -125,6 +126,19 @@ def covered(rank: IntArray, possible: int, width: float) -> int:
 def coverage_p(count: int, n: int, width: float) -> float:
     """Return the two-sided binomial probability of a coverage as far off."""
     return min(float(_two_sided(np.array([count]), n, np.array([width]))[0]), 1.0)
+
+
+def noticed(level: float, n: int, width: float, power: float = 0.9) -> float:
+    """Return the highest coverage below `width` that n datasets tell from it with probability `power`.
+
+    Examples
+    --------
+    >>> noticed(0.05, 20, 0.95) < noticed(0.05, 2_000, 0.95) < 0.95
+    True
+    """
+    counts = np.arange(n + 1)
+    least = int(counts[_two_sided(counts, n, np.full(n + 1, width)) >= level][0])
+    return float(brentq(lambda true: binom.cdf(least - 1, n, true) - power, 0.0, width)) if least else 0.0
 
 
 def contraction(truth: FloatArray, variance: FloatArray) -> float:

@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from calibration.cells import SAMPLES, Cell
-from calibration.judge import WIDTHS
+from calibration.judge import WIDTHS, noticed
 from calibration.plots import draw
 from calibration.run import DRAWS, SAMPLER, TARGET, Ranks
 from calibration.verdict import FALSE_ALARM, Verdict, grouped
 
 _PACKAGES = ("sim", "pymc", "nutpie", "arviz", "numpy", "scipy")
+ENOUGH = 500
+"""Datasets a cell below which the page says that it is coarse."""
 
 
 def write(
@@ -106,6 +108,8 @@ of the coverages; each place by itself is in [`{folder}/ranks.csv`]({folder}/ran
 quantity leaves the inner band by chance in 5 % of runs, and any quantity of any cell the outer one in less
 than {alarm}.
 
+{_noticed(results, level)}
+
 *Contraction* is the median over datasets of 1 − posterior variance / prior variance (of logarithms, for
 levels, rates of paying, dispersions and sigmas): near 0 the data say nothing of the quantity and calibration
 is no feat, near 1 they say nearly all.
@@ -117,6 +121,17 @@ pilot learns from its past are estimates plugged in, without a joint prior to dr
 here, as `bias = {{ low, high }}`. Chains are shorter than in a forecast: {chains} at target acceptance
 {TARGET}, one draw in {step} ranked, no second attempt.
 """
+
+
+def _noticed(results: Mapping[Cell, Ranks], level: float) -> str:
+    """Return how wrong an interval has to be to be noticed with that many datasets."""
+    n = min(len(ranks.rank) for ranks in results.values())
+    told = ", ".join(f"{noticed(level, n, width):.0%} for {width:.0%}" for width in WIDTHS)
+    coarse = "" if n >= ENOUGH else f" With fewer than {ENOUGH} pilots this sees gross faults only."
+    return (
+        f"**What it can see.** With {n:,} pilots a cell, an interval that holds too few truths is noticed\n"
+        f"with a probability of 90 % where it holds {told} or less.{coarse}"
+    )
 
 
 def _section(cell: Cell, ranks: Ranks, verdicts: Sequence[Verdict], note: str) -> str:

@@ -392,6 +392,8 @@ def test_backtest_writes_scores_and_says_them_first(tmp_path: Path, monkeypatch:
     assert found.sentence.startswith(
         f"Of 4 held-out values {inside} fell in the 95 % interval; the forecast "
     )
+    assert found.sentence.endswith("(CRPS); so few prove little.")
+    assert any("would hold all of them with probability 41 %" in note for note in result["notes"])
     assert all(row["low_95"] <= row["median"] <= row["high_95"] for row in result["rows"])
     own, naive = (sum(row[name] for row in result["rows"]) for name in ("crps", "naive_crps"))
     assert result["skill"] == pytest.approx(1 - own / naive)

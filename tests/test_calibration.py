@@ -14,7 +14,7 @@ from scipy.stats import binom
 from calibration import report, run, verdict
 from calibration.__main__ import main
 from calibration.cells import OUTCOME, SAMPLES, Cell, cells
-from calibration.judge import band, coverage_p, covered, inside, limits, p_value, surprise
+from calibration.judge import band, coverage_p, covered, inside, limits, noticed, p_value, surprise
 from calibration.quantities import log_likelihood
 from calibration.run import Bench, Ranks, calibrate
 from sim.contract import Priors
@@ -79,6 +79,14 @@ def test_the_chance_of_staying_inside_is_that_of_simulated_ranks() -> None:
     for level in (0.001, 0.01, 0.1):
         share = inside(level, 50, 20)
         assert (least > level).mean() == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / 2000))
+
+
+def test_what_is_noticed_is_noticed_nine_times_in_ten() -> None:
+    """20,000 simulated coverages judged as `coverage_p` judges, 4 standard errors: 6e-5 false alarms."""
+    true, rng = noticed(0.001, 300, 0.95), np.random.default_rng(6)
+    counts, often = np.unique(rng.binomial(300, true, 20_000), return_counts=True)
+    caught = np.array([coverage_p(int(count), 300, 0.95) < 0.001 for count in counts])
+    assert often[caught].sum() / 20_000 == pytest.approx(0.9, abs=4 * 0.3 / np.sqrt(20_000))
 
 
 def test_limits_hold_the_counts_that_surprise_less() -> None:
@@ -233,6 +241,7 @@ def test_the_page_shows_what_failed_and_its_rerun(tmp_path: Path) -> None:
 
     failing = {bad: (made_up(skewed=True), verdict.judge(made_up(skewed=True), level))}
     text = written(failing)
+    assert "sees gross faults only" in text
     assert "**FAIL: cost-before-after**" in text
     assert "**FAIL** effect[a, Nord]" in text
     assert "rerun of the failed cell" in text

@@ -31,6 +31,7 @@ SHOWS = (
     "transfer, volumes and money of the rollout are not tested"
 )
 _CLEAR = 0.005
+_FEW = 20  # held-out values below which the sentence says that they prove little
 
 type Row = dict[str, Any]
 
@@ -98,7 +99,7 @@ def backtest(
         )
         found = _scored(plan, made, fits, allow_untrusted)
         found |= {"holdout": holdout, "origins": origins, "left_out": left_out}
-        notes = [*found["notes"], *left_out, *_notes(plan, made, origins)]
+        notes = [*found["notes"], *_few(found["values"]), *left_out, *_notes(plan, made, origins)]
         if not forecast.trusted:
             notes.append("the forecast of this run itself cannot be trusted: see its checks")
         found["notes"] = [*notes, SHOWS]
@@ -213,6 +214,15 @@ def _panels(split: Split, seen: Hindcast, rows: Sequence[Row], measure: Row, per
     return panels
 
 
+def _few(values: int) -> list[str]:
+    """Return what a small number of values cannot tell."""
+    if not 0 < values < _FEW:
+        return []
+    count = f"{values} values" if values > 1 else "1 value"
+    told = f"{100 * 0.8**values:.0f} %"
+    return [f"{count}: intervals that hold only 80 % in truth would hold all of them with probability {told}"]
+
+
 def _notes(plan: Plan, made: Sequence[Split], origins: int) -> list[str]:
     notes = []
     if origins > 1 and made:
@@ -245,9 +255,10 @@ def _sentence(whole: Row, failed: Sequence[str]) -> str:
     skill = whole["skill"]
     if skill is None:
         return f"{told}; there is no naive forecast to compare with."
+    few = "; so few prove little" if whole["values"] < _FEW else ""
     share = number(100 * abs(skill), 0)
     if abs(skill) < _CLEAR:
-        return f"{told}; the forecast is no better than 'nothing changes' (CRPS)."
+        return f"{told}; the forecast is no better than 'nothing changes' (CRPS){few}."
     if skill > 0:
-        return f"{told}; the forecast beats 'nothing changes' by {share} % (CRPS)."
-    return f"{told}; the forecast is worse than 'nothing changes' by {share} % (CRPS)."
+        return f"{told}; the forecast beats 'nothing changes' by {share} % (CRPS){few}."
+    return f"{told}; the forecast is worse than 'nothing changes' by {share} % (CRPS){few}."
