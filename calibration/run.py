@@ -27,6 +27,7 @@ from calibration.quantities import complete, logged, ranked
 from sim.contract import Priors
 from sim.engine.prepare import Prepared, prepare
 from sim.errors import ProblemsError
+from sim.inference import density
 from sim.inference import fit as fitting
 from sim.inference.fit import Sampler
 from sim.records.arrays import Draws, FloatArray, IntArray
@@ -182,9 +183,9 @@ class Bench:
         arrays = model.data(summary, Priors()) | self.anchors
         if self.alter is not None:
             arrays = self.alter(arrays)
-        compiled = fitting._compile(model, summary, Priors(), source(model.name)).with_data(**arrays)
+        compiled = density.compiled(model, summary, Priors(), source(model.name)).with_data(**arrays)
         tree = fitting.sample(compiled, SAMPLER, TARGET, seed, lambda _share: None)
-        posterior = fitting._named(tree)
+        posterior = fitting.named(tree)
         draws = {
             str(name): values.values.reshape(-1, *values.shape[2:])
             for name, values in posterior.data_vars.items()

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,16 @@ class Ran:
     def json(self) -> dict[str, Any]:
         loaded: dict[str, Any] = json.loads(self.out)
         return loaded
+
+
+@pytest.fixture(autouse=True, scope="session")
+def kept_densities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep compiled models in a folder that the workers of one test run share, not in the user's cache."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIM_CACHE", str(folder))
+        yield folder
 
 
 type Sim = Callable[..., Ran]

@@ -13,6 +13,7 @@ from scipy.special import expit, logit
 
 from sim.contract import Priors
 from sim.errors import InterruptedFitError
+from sim.inference import density
 from sim.inference import fit as fitting
 from sim.inference.fit import Sampler, fit
 from sim.records.fit import Fit
@@ -98,7 +99,7 @@ def test_any_coordinates_sample_the_stated_prior() -> None:
     pilot = hillstrom()
     # The model was compiled for this structure by the fits above, or is now.
     fitted("conversion")
-    compiled = fitting._compile(CONVERSION, pilot, Priors(), source("conversion"))
+    compiled = density.compiled(CONVERSION, pilot, Priors(), source("conversion"))
     zero = np.zeros((2, 1))
     odd = {"effect_hat": [[0.9]], "effect_var": [[0.05]], "base_hat": [-3.0], "base_var": [0.4], "m0": -2.0}
     tree = fitting.sample(
@@ -213,7 +214,7 @@ def test_a_bad_sample_is_tried_once_more_and_kept_with_its_failures(tmp_path: Pa
 def test_a_sample_that_stopped_early_is_no_sample() -> None:
     """Either all chains are shorter, or one is filled up with NaN to the length of the others."""
     fitted("conversion")
-    compiled = fitting._compile(CONVERSION, hillstrom(), Priors(), source("conversion"))
+    compiled = density.compiled(CONVERSION, hillstrom(), Priors(), source("conversion"))
     whole = fitting.sample(compiled, Sampler(), 0.95, 1, lambda _share: None)
     fitting.complete(whole, Sampler())
     with pytest.raises(InterruptedFitError, match="4000 of 8000"):
@@ -229,10 +230,10 @@ def test_a_model_compiled_for_other_labels_is_taken_and_named_anew(tmp_path: Pat
     """As many arms and segments: no second compile, the same draws, the pilot's own names."""
     first = hillstrom()
     fitted("conversion")
-    compiled = set(fitting._compiled)
+    compiled = set(density._known)
     other = replace(first, arms=("menneske", "客服"), segments=("Ø",))
     found = fit(CONVERSION, other, Priors(), Sampler(), seed=1, source=source("conversion"), store=tmp_path)
-    assert set(fitting._compiled) == compiled
+    assert set(density._known) == compiled
     np.testing.assert_array_equal(found.draws["effect"], fitted("conversion").draws["effect"])
     tree = xr.open_datatree(found.netcdf, engine="h5netcdf")
     assert tree["posterior"]["level"].coords["arm"].values.tolist() == ["menneske", "客服"]

@@ -10,6 +10,7 @@ from scipy.stats import ks_2samp
 
 from models._heavy import tail
 from sim.contract import EffectPrior, Priors
+from sim.inference import density
 from sim.inference import fit as fitting
 from sim.inference.fit import Sampler
 from sim.records.summary import PilotSummary
@@ -248,13 +249,13 @@ def test_fit_of_gifts_by_letter() -> None:
     together, so figures agree within half a standard error only. Means of equal fits agree within 5 Monte
     Carlo errors. About 1e-5 false alarms.
     """
-    compiled = fitting._compile(REVENUE, karlan_list(), Priors(), source("revenue"))
+    compiled = density.compiled(REVENUE, karlan_list(), Priors(), source("revenue"))
 
     def level(pilot: PilotSummary, seed: int) -> Any:
         tree = fitting.sample(
             compiled.with_data(**REVENUE.data(pilot, Priors())), Sampler(), 0.95, seed, lambda _share: None
         )
-        draws = fitting._named(tree).data_vars
+        draws = fitting.named(tree).data_vars
         return draws["level"].values.reshape(-1, 2), draws["effect"].values.reshape(-1)
 
     plain, effect = level(karlan_list(), 1)

@@ -13,6 +13,7 @@ import pytest
 from scipy.stats import binom, ks_2samp
 
 from sim.contract import Priors
+from sim.inference import density
 from sim.inference import fit as fitting
 from sim.inference.fit import Sampler
 from sim.inference.gates import check_sampling
@@ -31,7 +32,7 @@ DID = Design("difference-in-differences")
 def sample(compiled: Any, seed: int, arrays: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     """Draws by name (sample, ...) of a compiled model with other data, and whether they pass the gates."""
     tree = fitting.sample(compiled.with_data(**arrays), Sampler(), 0.95, seed, lambda _share: None)
-    posterior = {str(name): values.values for name, values in fitting._named(tree).data_vars.items()}
+    posterior = {str(name): values.values for name, values in fitting.named(tree).data_vars.items()}
     stats = tree["sample_stats"]
     checks, _ = check_sampling(posterior, stats["diverging"].values, stats["energy"].values)
     flat = {name: values.reshape(-1, *values.shape[2:]) for name, values in posterior.items()}
@@ -124,7 +125,7 @@ def test_difference_in_differences_covers_as_often_as_it_says() -> None:
     assert made["churned"].shape[:3] == (n, 4, 2)
     arrays = CHURN.data(pilot, Priors())
     held = {name: arrays[name] for name in ("m0", "design", "nuisance", "nuisance_now", "design_now")}
-    compiled = fitting._compile(CHURN, pilot, Priors(), source("churn"))
+    compiled = density.compiled(CHURN, pilot, Priors(), source("churn"))
     places: list[tuple[str, tuple[int, ...]]] = [("delta", (0,)), ("effect", (0, 1)), ("gap", (0, 0))]
     places += [("trend", (1,)), ("shift", (0, 0)), ("shift", (1, 1)), ("fitted", (2, 0)), ("k", ())]
     inside = {(place, width): 0 for place in places for width in (0.5, 0.9)}

@@ -19,6 +19,7 @@ import pytest
 from scipy.stats import binom, ks_2samp
 
 from sim.contract import OutcomeModel, Priors
+from sim.inference import density
 from sim.inference import fit as fitting
 from sim.inference.fit import Sampler
 from sim.inference.gates import check_sampling
@@ -34,9 +35,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 def sample(model: OutcomeModel, pilot: PilotSummary, seed: int, **frozen: Any) -> tuple[Any, bool]:
     """Draws by name (sample, ...) and whether they passed the gates at the first attempt."""
-    compiled = fitting._compile(model, pilot, Priors(), source(model.name)).with_data(**frozen)
+    compiled = density.compiled(model, pilot, Priors(), source(model.name)).with_data(**frozen)
     tree = fitting.sample(compiled, Sampler(), 0.95, seed, lambda _share: None)
-    posterior = {str(name): values.values for name, values in fitting._named(tree).data_vars.items()}
+    posterior = {str(name): values.values for name, values in fitting.named(tree).data_vars.items()}
     stats = tree["sample_stats"]
     checks, _ = check_sampling(posterior, stats["diverging"].values, stats["energy"].values)
     flat = {name: values.reshape(-1, *values.shape[2:]) for name, values in posterior.items()}

@@ -13,6 +13,7 @@ from scipy.stats import binom, ks_2samp, norm
 
 from models._heavy import tail
 from sim.contract import Priors
+from sim.inference import density
 from sim.inference import fit as fitting
 from sim.inference.fit import Sampler
 from sim.inference.gates import check_sampling
@@ -56,13 +57,13 @@ class Fitter:
     """One compiled model for pilots of one shape."""
 
     def __init__(self, pilot: PilotSummary) -> None:
-        self.compiled = fitting._compile(REVENUE, pilot, Priors(), source("revenue"))
+        self.compiled = density.compiled(REVENUE, pilot, Priors(), source("revenue"))
 
     def __call__(self, pilot: PilotSummary, seed: int) -> tuple[dict[str, Any], bool]:
         """Draws by name (sample, ...) and whether they passed the gates at the first attempt."""
         compiled = self.compiled.with_data(**REVENUE.data(pilot, Priors()))
         tree = fitting.sample(compiled, Sampler(), 0.95, seed, lambda _share: None)
-        posterior = {str(name): values.values for name, values in fitting._named(tree).data_vars.items()}
+        posterior = {str(name): values.values for name, values in fitting.named(tree).data_vars.items()}
         stats = tree["sample_stats"]
         checks, _ = check_sampling(posterior, stats["diverging"].values, stats["energy"].values)
         flat = {name: values.reshape(-1, *values.shape[2:]) for name, values in posterior.items()}
@@ -251,9 +252,9 @@ def test_a_prior_on_the_effect_moves_the_mean() -> None:
     from sim.contract import EffectPrior
 
     priors = Priors(effect=EffectPrior(low=0.199, high=0.201))
-    compiled = fitting._compile(REVENUE, karlan_list(), priors, source("revenue"))
+    compiled = density.compiled(REVENUE, karlan_list(), priors, source("revenue"))
     tree = fitting.sample(compiled, Sampler(), 0.95, 1, lambda _share: None)
-    draws = {str(k): v.values.reshape(-1, *v.shape[2:]) for k, v in fitting._named(tree).data_vars.items()}
+    draws = {str(k): v.values.reshape(-1, *v.shape[2:]) for k, v in fitting.named(tree).data_vars.items()}
     assert draws["level"][:, 1, 0] / draws["level"][:, 0, 0] == pytest.approx(1.2, abs=0.005)
     paid = draws["pay"][:, 1, 0] / draws["pay"][:, 0, 0]
     assert abs(paid.mean() - 734 / 33394 / (298 / 16687)) < 0.1

@@ -9,6 +9,7 @@ from typing import Any
 from sim.config.plan import Plan
 from sim.engine.pilots import keep
 from sim.engine.prepare import Prepared
+from sim.inference.density import is_kept
 from sim.inference.fit import Sampler, fit, is_stored
 from sim.records.fit import Fit
 from sim.records.summary import PilotSummary
@@ -24,8 +25,9 @@ def fit_all(
 ) -> Mapping[str, Fit]:
     """Return a fit of every outcome with data.
 
-    Compiling a model takes longer than sampling it and keeps one core busy, so that several outcomes
-    are fitted in processes of their own. Their seeds belong to the outcomes: the draws are the same.
+    Compiling a model takes longer than sampling it and keeps one core busy, so that outcomes are fitted in
+    processes of their own where several must be compiled. Their seeds belong to the outcomes: the draws are
+    the same.
 
     Parameters
     ----------
@@ -81,11 +83,16 @@ def fit_each(
         if refit or not all(is_stored(models()[kinds[name]], each, **jobs[name]) for each in summaries[name])
     ]
     tell = progress or (lambda _name, _share: None)
+    to_compile = [
+        name
+        for name in new
+        if not is_kept(models()[kinds[name]], summaries[name][0], jobs[name]["priors"], jobs[name]["source"])
+    ]
 
     def here(name: str, again: bool) -> list[Fit]:
         return _fits(kinds[name], summaries[name], jobs[name], again, _of(tell, name))
 
-    if len(new) < 2:
+    if len(to_compile) < 2:
         return {name: here(name, refit) for name in jobs}
     from joblib import Parallel, delayed
 

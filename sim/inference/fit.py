@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from sim.contract import OutcomeModel, Predictive, Priors
 from sim.errors import InterruptedFitError
+from sim.inference import density
 from sim.inference import store as shelf
 from sim.inference.gates import check_prediction, check_sampling
 from sim.records.arrays import Draws
@@ -27,8 +27,6 @@ type Progress = Callable[[float], None]
 STRICTER = (0.99, 0.999)
 """Target acceptance of the second attempt, and of a last one."""
 _PRIOR_DRAWS = 1000
-_compiled: dict[str, Any] = {}
-"""Compiled models of this process: other data of as many arms and segments need no new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +103,10 @@ def fit(
     shelf.prepare(store)
     tell(0.0)
     seeds = np.random.SeedSequence(seed).spawn(3)
-    compiled = _compile(model, summary, priors, source)
+    compiled = density.compiled(model, summary, priors, source)
     tree, checks, figures = _sample_and_judge(compiled, sampler, int(seeds[0].generate_state(1)[0]), tell)
     tree = _relabelled(tree, summary)
-    posterior = _named(tree)
+    posterior = named(tree)
     draws = {
         str(name): np.ascontiguousarray(values.values.reshape(-1, *values.shape[2:]))
         for name, values in posterior.data_vars.items()
@@ -154,22 +152,6 @@ def _key(
     return shelf.key_of(model.name, summary, source, priors, {**asdict(sampler), "seed": seed})
 
 
-def _compile(model: OutcomeModel, summary: PilotSummary, priors: Priors, source: bytes) -> Any:
-    """Compile the model, or give the data to one compiled before for as many arms and segments."""
-    import nutpie
-
-    data = model.data(summary, priors)
-    ranks = sorted((name, np.ndim(values)) for name, values in data.items())
-    sizes = len(summary.arms), len(summary.segments), summary.design.kind
-    what = repr((model.name, sizes, ranks)).encode() + source
-    structure = hashlib.sha256(what).hexdigest()
-    if structure not in _compiled:
-        built = model.build(summary, priors)
-        kept = [variable.name for variable in built.unobserved_RVs if not variable.name.startswith("_")]
-        _compiled[structure] = nutpie.compile_pymc_model(built, var_names=kept)
-    return _compiled[structure].with_data(**data)
-
-
 def _sample_and_judge(
     compiled: Any, sampler: Sampler, seed: int, tell: Progress
 ) -> tuple[xarray.DataTree, tuple[Check, ...], dict[str, float]]:
@@ -180,7 +162,7 @@ def _sample_and_judge(
         tree = sample(compiled, sampler, target, seed, tell)
         stats = tree["sample_stats"].to_dataset()
         checks, figures = check_sampling(
-            {str(name): values.values for name, values in _named(tree).data_vars.items()},
+            {str(name): values.values for name, values in named(tree).data_vars.items()},
             stats["diverging"].values,
             stats["energy"].values,
         )
@@ -270,7 +252,7 @@ def _labelled(draws: Draws, posterior: xarray.Dataset) -> xarray.Dataset:
     return xr.Dataset(variables)
 
 
-def _named(tree: xarray.DataTree) -> xarray.Dataset:
+def named(tree: xarray.DataTree) -> xarray.Dataset:
     """Return the posterior without the sampler's own coordinates, whose names begin with an underscore."""
     posterior = tree["posterior"].to_dataset()
     return posterior.drop_vars([name for name in posterior.data_vars if str(name).startswith("_")])
@@ -300,6 +282,6 @@ def _tree(sampled: xarray.DataTree, groups: Mapping[str, Any]) -> xarray.DataTre
 
     stats = sampled["sample_stats"].to_dataset()
     stats = stats.drop_vars([name for name, values in stats.data_vars.items() if values.dtype == object])
-    own = {"posterior": _named(sampled), "sample_stats": stats}
+    own = {"posterior": named(sampled), "sample_stats": stats}
     tree: xarray.DataTree = xr.DataTree.from_dict({**own, **groups})
     return tree
