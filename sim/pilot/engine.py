@@ -108,7 +108,7 @@ class Engine:
         self.duckdb.execute("SET TimeZone = 'UTC'")
         self.readable: list[Path] = []
         self._views = 0
-        self._stages: dict[str, str] = {}
+        self._stages: dict[Any, str] = {}
         self._sealed = False
         weakref.finalize(self, shutil.rmtree, self.scratch, ignore_errors=True)
 
@@ -174,11 +174,11 @@ class Engine:
         """
         import ibis
 
-        sql = str(ibis.to_sql(expression, dialect="duckdb"))
-        view = self._stages.get(sql)
+        known = expression.op()
+        view = self._stages.get(known)
         if view is None:
-            view = self._stages[sql] = f"sim stage {len(self._stages)}"
-            self.duckdb.sql(sql).create_view(view)
+            view = self._stages[known] = f"sim stage {len(self._stages)}"
+            self.duckdb.sql(str(ibis.to_sql(expression, dialect="duckdb"))).create_view(view)
         return ibis.table(expression.schema(), name=view)
 
     def run(self, expression: Expr, *, repeatable: bool = False) -> Any:
