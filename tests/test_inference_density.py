@@ -142,7 +142,7 @@ def test_a_cache_that_cannot_be_written_is_gone_without(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("SIM_CACHE", str(tmp_path / "file"))
-    monkeypatch.setattr(density, "_arrays", lambda *_: {"x": np.zeros(1)})
+    monkeypatch.setattr(density, "apart", lambda *_: {"x": np.zeros(1)})
     monkeypatch.setattr("nutpie.compile_pymc_model", lambda *_, **__: "made")
     assert density._compile("key", *GIVEN[:3]) == "made"
 
