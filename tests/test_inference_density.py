@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +130,11 @@ def test_what_is_kept_is_private_and_bounded(
     for age, key in enumerate("abc"):
         density._save(key, {"x": np.zeros(1)})
         os.utime(tmp_path / "densities" / f"{key}.npz", (age, age))
+    for name, age in (("dead", 0.0), ("alive", time.time())):
+        (tmp_path / "densities" / f"{name}.part").touch()
+        os.utime(tmp_path / "densities" / f"{name}.part", (age, age))
     density._save("d", {"x": np.zeros(1)})
-    assert {file.name for file in (tmp_path / "densities").iterdir()} == {"c.npz", "d.npz"}
+    assert {file.name for file in (tmp_path / "densities").iterdir()} == {"c.npz", "d.npz", "alive.part"}
     monkeypatch.setenv("SIM_CACHE", "")
     assert density._file("d") is None
     density._save("e", {"x": np.zeros(1)})

@@ -16,6 +16,7 @@ import os
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -31,6 +32,7 @@ from sim.records.versions import version
 _FORMAT = 1
 _LIBRARIES = ("nutpie", "numba", "llvmlite", "pytensor", "pymc", "numpy")
 _MOST = 100  # files kept; a file is about a megabyte
+_DAY = 86_400.0
 _known: dict[str, Any] = {}
 """Compiled models of this process by structure."""
 
@@ -143,5 +145,6 @@ def _save(key: str, arrays: Mapping[str, Any]) -> None:
         np.savez(part, allow_pickle=False, **arrays)
     os.replace(part.name, folder / f"{key}.npz")
     kept = sorted(folder.glob("*.npz"), key=lambda file: file.stat().st_mtime, reverse=True)
-    for old in kept[_MOST:]:
+    dead = [part for part in folder.glob("*.part") if time.time() - part.stat().st_mtime > _DAY]
+    for old in [*kept[_MOST:], *dead]:
         old.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """Takes a compiled model apart into arrays, and makes it again from them in another process.
 
-nutpie calls a log-density by its address. What is at that address is object code that numba made, and everything
-around it is names, shapes and numbers.
+nutpie calls a log-density by its address. What is at that address is object code that numba made, and
+everything around it is names, shapes and numbers.
 """
 
 from __future__ import annotations
@@ -122,14 +122,10 @@ def _start(made: Any, built: Any) -> _Start:
     support = np.concatenate([np.ravel(value) for value in values]).astype(float)
     ends = list(pairwise([0, *np.cumsum([np.size(value) for value in values]).tolist()]))
     children, point = np.random.SeedSequence(0).spawn(len(ends)), made.initial_point_func(0)
-    turns = [
-        next(
-            turn
-            for turn, child in enumerate(children)
-            if (support[a:b] + _jitter(child, b - a) == point[a:b]).all()
-        )
-        for a, b in ends
-    ]
+    turns = []
+    for a, b in ends:
+        moved = (support[a:b] + _jitter(child, b - a) for child in children)
+        turns.append(next(turn for turn, tried in enumerate(moved) if (tried == point[a:b]).all()))
     found = _Start(support, tuple((*end, turn) for end, turn in zip(ends, turns, strict=True)))
     if not all((found(seed) == made.initial_point_func(seed)).all() for seed in (1, 2**40 + 3)):
         raise ValueError("first points are not drawn as they were")
