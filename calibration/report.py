@@ -126,11 +126,13 @@ here, as `bias = {{ low, high }}`. Chains are shorter than in a forecast: {chain
 def _noticed(results: Mapping[Cell, Ranks], level: float) -> str:
     """Return how wrong an interval has to be to be noticed with that many datasets."""
     n = min(len(ranks.rank) for ranks in results.values())
-    told = ", ".join(f"{noticed(level, n, width):.0%} for {width:.0%}" for width in WIDTHS)
+    told = ", ".join(
+        f"{100 * noticed(level, n, width):.0f} rather than {100 * width:.0f} %" for width in WIDTHS
+    )
     coarse = "" if n >= ENOUGH else f" With fewer than {ENOUGH} pilots this sees gross faults only."
     return (
         f"**What it can see.** With {n:,} pilots a cell, an interval that holds too few truths is noticed\n"
-        f"with a probability of 90 % where it holds {told} or less.{coarse}"
+        f"with a probability of 90 % where it holds {told} of them, or fewer.{coarse}"
     )
 
 
