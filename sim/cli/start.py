@@ -63,7 +63,13 @@ def check(config: Config, sets: Sets = None, seed: Seed = None, as_json: AsJson 
 
 
 @on_forecast
-def forecast(config: Config) -> Asked:
+def forecast(
+    config: Config,
+    no_plots: Annotated[
+        bool,
+        typer.Option("--no-plots", help="Leave out plots and report.html; `sim report` draws them later."),
+    ] = False,
+) -> Asked:
     """Forecast what the investment will return, with its range.
 
     Fits each outcome to the pilot (or reuses the stored fit), carries the joint uncertainty through
@@ -71,7 +77,7 @@ def forecast(config: Config) -> Asked:
     """
     from sim.commands.forecast import forecast as run
 
-    return partial(run, config), partial(forecast_answer, "forecast")
+    return partial(run, config, plots=not no_plots), partial(forecast_answer, "forecast")
 
 
 def report(

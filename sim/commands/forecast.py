@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sim.commands.pages import draw_pages, has_page, redraw
 from sim.engine.fit import Progress, fit_all
 from sim.engine.prepare import Prepared, prepare
 from sim.engine.study import fit_checks
@@ -24,7 +25,6 @@ from sim.records.arrays import FloatArray
 from sim.records.fit import Fit
 from sim.records.quantity import quoted
 from sim.records.versions import version
-from sim.report.pictures import fetch, keep, picture
 from sim.report.write import file_name, is_whole, publish
 from sim.simulation.cashflow import Kind
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     import xarray
 
 DEFAULT_OUT = Path("results")
-PAGE = "report.html"
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Result:
     run : Path
         The run's directory, ``results/<slug>/<run>``.
     reused : bool
-        Whether the run was there already and nothing was computed.
+        Whether the run was there already and no figure was computed.
     """
 
     run: Path
@@ -108,6 +107,7 @@ def forecast(
     seed: int | None = None,
     refit: bool = False,
     allow_untrusted: bool = False,
+    plots: bool = True,
     progress: Progress | None = None,
 ) -> Result:
     """Forecast what an investment will return, from a config and its pilot data.
@@ -126,6 +126,9 @@ def forecast(
         Sample anew even where a stored fit exists.
     allow_untrusted : bool
         Write figures even when a check fails; they stay marked untrusted.
+    plots : bool
+        Draw the plots and the page. A run without them gets them from `sim report`, or when the same is
+        forecast again with them; its figures then stay as they are.
     progress : callable, optional
         Called with (outcome, share done) while sampling.
 
@@ -140,7 +143,9 @@ def forecast(
         When config, data or environment must be mended; nothing is written then.
     """
     prepared = prepare(Path(config), sets, seed=seed, store=fit_store(out))
-    return run(prepared, Path(out), refit=refit, allow_untrusted=allow_untrusted, progress=progress)
+    return run(
+        prepared, Path(out), refit=refit, allow_untrusted=allow_untrusted, plots=plots, progress=progress
+    )
 
 
 def run(
@@ -149,12 +154,16 @@ def run(
     *,
     refit: bool = False,
     allow_untrusted: bool = False,
+    plots: bool = True,
     progress: Progress | None = None,
 ) -> Result:
     """Run a prepared forecast; the part of `forecast` that costs time."""
     plan = prepared.plan
     target = out / slug(plan.name) / prepared.run_id(allow_untrusted=allow_untrusted)
+    store = fit_store(out)
     if not refit and is_whole(target):
+        if plots and not has_page(target):
+            redraw(target, store)
         return Result(target, reused=True)
     if target.exists() and not is_whole(target):
         raise ProblemsError(
@@ -166,7 +175,6 @@ def run(
             )
         )
     _writable(out)
-    store = fit_store(out)
     started = time.perf_counter()
     fits = fit_all(prepared, store, refit=refit, progress=progress)
     seconds = {"fit": round(time.perf_counter() - started, 3)}
@@ -190,37 +198,20 @@ def run(
             )
         _posteriors(folder, fits)
         manifest = _manifest(prepared, fits, summary["checks"], seconds)
-        draw_pages(folder, manifest)
-        _keep_pictures(folder, fits)
+        if plots:
+            draw_pages(folder, manifest, store)
         return manifest
 
     publish(target, build, replace=refit)
     return Result(target)
 
 
-def draw_pages(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Draw the plots and the page of a run from the files in its folder."""
-    from sim.report.page import render
-    from sim.report.plots import draw as draw_plots
-
-    draw_plots(folder)
-    render(folder, manifest)
-
-
 def _posteriors(folder: Path, fits: Mapping[str, Fit]) -> None:
-    """Copy the stored posterior of each fit into the run, with its picture if that was drawn before."""
+    """Copy the stored posterior of each fit into the run."""
     if fits:
         (folder / "posterior").mkdir()
     for name, fit in fits.items():
         shutil.copyfile(fit.netcdf, folder / "posterior" / f"{file_name(name)}.nc")
-        fetch(fit.netcdf.parent, name, folder / "plots" / picture(name))
-
-
-def _keep_pictures(folder: Path, fits: Mapping[str, Fit]) -> None:
-    for name, fit in fits.items():
-        drawn = folder / "plots" / picture(name)
-        if drawn.is_file():
-            keep(fit.netcdf.parent, name, drawn)
 
 
 def fit_store(out: str | Path) -> Path:

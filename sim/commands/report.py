@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
-from typing import Any
 
-from sim.commands.forecast import DEFAULT_OUT, PAGE, Result, draw_pages
+from sim.commands.forecast import DEFAULT_OUT, Result, fit_store
+from sim.commands.pages import redraw
 from sim.errors import Problem, ProblemsError
-from sim.report.write import MANIFEST, is_whole, publish
+from sim.report.write import MANIFEST, is_whole
 
 
 def find(run: str, out: Path) -> Path:
@@ -46,14 +44,5 @@ def report(run: str | Path, *, out: str | Path = DEFAULT_OUT) -> Result:
         Folder of the results.
     """
     target = find(str(run), Path(out))
-    manifest = json.loads((target / MANIFEST).read_text("utf-8"))
-    del manifest["files"]
-
-    def build(folder: Path) -> dict[str, Any]:
-        redrawn = shutil.ignore_patterns("plots", PAGE, MANIFEST)
-        shutil.copytree(target, folder, dirs_exist_ok=True, ignore=redrawn)
-        draw_pages(folder, manifest)
-        return dict(manifest)
-
-    publish(target, build, replace=True)
+    redraw(target, fit_store(out))
     return Result(target)

@@ -29,6 +29,7 @@ class Strict(BaseModel):
         allow_inf_nan=False,
         populate_by_name=True,
         validate_default=True,
+        defer_build=True,  # one validator for the whole config, not one more for each of its tables
     )
 
 

@@ -61,7 +61,10 @@ def show(summary: Mapping[str, Any], run: Path, console: Console) -> None:
     if not summary["trusted"]:
         console.print(Text("Not trusted: a check failed. Mend what it names before using this.", "bold red"))
     told = {0: "", 1: "1 other check passed. "}.get(passed, f"{passed} other checks passed. ")
-    told += "Figures are before tax; details in report.html."
+    details = (
+        "details in report.html" if (run / "report.html").is_file() else "`sim report` draws plots and page"
+    )
+    told += f"Figures are before tax; {details}."
     console.print(Text(told, "dim"), width=width)
     # The path must stay whole to be copied, however long it is.
     console.print(Text(f"Results: {run}"), soft_wrap=True)

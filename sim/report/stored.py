@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.records.arrays import FloatArray
 
@@ -61,14 +62,10 @@ class Stored:
         column : str
             E.g. ``metrics.npv``. Empty if the file or the column is missing.
         """
-        import pyarrow.parquet as pq
-
-        file = self.path / "samples.parquet"
-        if not file.is_file() or column not in pq.read_schema(file).names:
+        table = _read(self.path / "samples.parquet", ["strategy", column])
+        if column not in table:
             return {}
-        table = pq.read_table(file, columns=["strategy", column])
-        strategy = np.asarray(table["strategy"].to_pylist(), dtype=object)
-        values = table[column].to_numpy().astype(np.float64)
+        strategy, values = table["strategy"], table[column].astype(np.float64)
         return {name: values[strategy == name] for name in dict.fromkeys(strategy)}
 
     def cash(self, kind: str) -> dict[str, Any]:
@@ -79,17 +76,41 @@ class Stored:
         kind : str
             ``net``, ``cumulative`` or ``cumulative_discounted``. Empty if the file is missing.
         """
-        import pyarrow.parquet as pq
-
-        file = self.path / "cash_flow.parquet"
-        if not file.is_file() or self.best is None:
+        names = ["date", "month", "mean", "p05", "p25", "p50", "p75", "p95"]
+        table = _read(self.path / "cash_flow.parquet", ["kind", "strategy", *names])
+        if not table or self.best is None:
             return {}
-        table = pq.read_table(file, filters=[("kind", "=", kind), ("strategy", "=", self.best)])
-        columns: dict[str, Any] = {"date": table["date"].to_pylist()}
-        for name in ("month", "mean", "p05", "p25", "p50", "p75", "p95"):
-            columns[name] = table[name].to_numpy()
-        return columns
+        rows = (table["kind"] == kind) & (table["strategy"] == self.best)
+        return {name: table[name][rows] for name in names}
 
     def posteriors(self) -> dict[str, Path]:
         """Return the stored posteriors by file stem."""
         return {file.stem: file for file in sorted((self.path / "posterior").glob("*.nc"))}
+
+
+def _read(file: Path, columns: Sequence[str]) -> dict[str, Any]:
+    """Return those of the columns that a Parquet file has, as arrays; empty without the file.
+
+    Numbers are taken as their bytes: asked for arrays, Arrow would load pandas.
+    """
+    if not file.is_file():
+        return {}
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file) as opened:
+        table = opened.read(columns=list(columns))
+    return {name: _array(table[name].combine_chunks()) for name in table.column_names}
+
+
+def _array(column: Any) -> NDArray[Any]:
+    """Return an Arrow array as an array; numbers without a value are NaN."""
+    kind = str(column.type)
+    if kind not in ("int32", "int64", "double"):
+        return np.array(column.to_pylist(), dtype=object)
+    known, content = column.buffers()
+    place = slice(column.offset, column.offset + len(column))
+    values = np.frombuffer(content, np.dtype(kind))[place]
+    if known is None:
+        return values
+    bits = np.unpackbits(np.frombuffer(known, np.uint8), bitorder="little")[place]
+    return np.where(bits == 1, values, np.nan)

@@ -25,6 +25,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import FuncFormatter
+from PIL import Image
 
 from sim.report.names import clean, wrap
 from sim.report.stored import Stored
@@ -72,18 +73,19 @@ def families() -> tuple[str, ...]:
 
 
 @cache
-def _drawable() -> frozenset[int]:
-    """Code points for which some font has a glyph."""
-    points: set[int] = set()
-    for name in families():
-        path = font_manager.findfont(name, fallback_to_default=False)
-        points |= FT2Font(path, face_index=getattr(path, "face_index", 0)).get_charmap().keys()
-    return frozenset(points)
+def _drawable(family: str) -> frozenset[int]:
+    """Code points for which a font has a glyph."""
+    path = font_manager.findfont(family, fallback_to_default=False)
+    return frozenset(FT2Font(path, face_index=getattr(path, "face_index", 0)).get_charmap())
 
 
 def missing(texts: Iterable[str]) -> str:
     """Return the characters of the texts that no font can draw."""
-    return "".join(sorted({char for text in texts for char in text if ord(char) not in _drawable()} - {"\n"}))
+    left = {ord(char) for text in texts for char in text} - {ord("\n")}
+    for family in families():
+        if left:  # the fonts of large scripts take a while to look through
+            left -= _drawable(family)
+    return "".join(map(chr, sorted(left)))
 
 
 @contextlib.contextmanager
@@ -182,8 +184,21 @@ def save(
     rect = (0.1 / width, bottom / height, 1 - 0.25 / width, 1 - (bottom + top + 0.06) / height)
     fig.set_layout_engine("constrained", rect=rect)
     path.parent.mkdir(exist_ok=True)
-    fig.savefig(path, dpi=DPI)
+    _write(fig, path)
     return path
+
+
+def _write(fig: Figure, path: Path) -> None:
+    """Write a figure as PNG.
+
+    `Figure.savefig` would lay it out in one drawing and draw it in a second one; and an opaque picture
+    without its alpha channel takes half the time to compress.
+    """
+    fig.set_dpi(DPI)
+    canvas: Any = FigureCanvasAgg(fig)
+    canvas.draw()
+    picture = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba(), "raw", "RGBA", 0, 1)
+    picture.convert("RGB").save(path, dpi=(DPI, DPI), compress_level=3)
 
 
 def foot(stored: Stored, *parts: str) -> str:

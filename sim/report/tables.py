@@ -1,9 +1,13 @@
-"""Tables and JSON of a run, written for other programs to read."""
+"""Tables and JSON of a run, written for other programs to read.
+
+Columns are handed to Arrow as their bytes: given lists or arrays it would load pandas, which takes longer
+than everything that is written here.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -48,24 +52,43 @@ def write_samples(path: Path, columns: Mapping[str, ArrayLike]) -> None:
     arrays = {name: np.atleast_1d(np.asarray(values)) for name, values in columns.items()}
     rows = max(values.size for values in arrays.values())
     table = pa.table({name: _column(np.broadcast_to(values, (rows,))) for name, values in arrays.items()})
-    pq.write_table(table, path, compression="zstd")
+    # Draws hardly ever repeat: a dictionary of them would cost more than writing them, and take more room.
+    texts = [name for name, values in arrays.items() if values.dtype.kind in "UO"]
+    pq.write_table(table, path, compression="zstd", use_dictionary=texts)
 
 
 def _column(values: NDArray[Any]) -> Any:
-    """Turn an array into an Arrow column without NaN or infinity.
-
-    Numbers go in as their bytes: handed to Arrow as an array they would make it load pandas.
-    """
+    """Turn an array into an Arrow column; text by its different values, without NaN or infinity."""
     import pyarrow as pa
 
     if values.dtype.kind in "UO":
-        return pa.array(values.tolist(), type=pa.string()).dictionary_encode()
-    kind = pa.from_numpy_dtype(values.dtype)
-    if values.dtype.kind != "f" or np.isfinite(values).all():
-        return pa.Array.from_buffers(kind, values.size, [None, pa.py_buffer(np.ascontiguousarray(values))])
-    known = np.packbits(np.isfinite(values), bitorder="little")
-    buffers = [pa.py_buffer(known), pa.py_buffer(np.ascontiguousarray(values))]
-    return pa.Array.from_buffers(kind, values.size, buffers)
+        names = list(dict.fromkeys(values.tolist()))
+        codes = {name: code for code, name in enumerate(names)}
+        return pa.DictionaryArray.from_arrays(
+            _plain(np.array([codes[name] for name in values], dtype=np.int32)), _text(names)
+        )
+    if values.dtype.kind == "f" and not (known := np.isfinite(values)).all():
+        return _plain(values, np.packbits(known, bitorder="little"))
+    return _plain(values)
+
+
+def _plain(values: NDArray[Any], known: NDArray[np.uint8] | None = None, kind: Any = None) -> Any:
+    """Return numbers as an Arrow array, null where no bit of `known` is set."""
+    import pyarrow as pa
+
+    buffers = [None if known is None else pa.py_buffer(known), pa.py_buffer(np.ascontiguousarray(values))]
+    return pa.Array.from_buffers(kind or pa.from_numpy_dtype(values.dtype), values.size, buffers)
+
+
+def _text(names: Sequence[str]) -> Any:
+    """Return texts as an Arrow array."""
+    import pyarrow as pa
+
+    encoded = [name.encode() for name in names]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.Array.from_buffers(
+        pa.string(), len(names), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    )
 
 
 def write_cash_flow(
@@ -113,14 +136,24 @@ def _rows(strategy: str, stream: str, kind: str, flows: FloatArray, start: date 
 
     months = flows.shape[1]
     labels = {"strategy": strategy, "stream": stream, "kind": kind}
-    columns: dict[str, Any] = {name: pa.array([text] * months, pa.string()) for name, text in labels.items()}
-    columns["month"] = pa.array(range(months), pa.int32())
-    columns["date"] = pa.array([month_start(start, month) for month in range(months)], pa.date32())
+    columns: dict[str, Any] = {name: _text([text] * months) for name, text in labels.items()}
+    columns["month"] = _plain(np.arange(months, dtype=np.int32))
+    columns["date"] = _dates(start, months)
     columns["mean"] = _column(flows.mean(axis=0))
     columns["sd"] = _column(flows.std(axis=0, ddof=1) if flows.shape[0] > 1 else np.zeros(months))
     for name, values in zip(_QUANTILES, np.quantile(flows, list(_QUANTILES.values()), axis=0), strict=True):
         columns[name] = _column(values)
     return pa.table(columns)
+
+
+def _dates(start: date | None, months: int) -> Any:
+    """Return the first day of each month as an Arrow array; nulls without a start."""
+    import pyarrow as pa
+
+    if start is None:
+        return pa.nulls(months, pa.date32())
+    days = np.array([month_start(start, month) for month in range(months)], dtype="datetime64[D]")
+    return _plain(days.astype(np.int32), kind=pa.date32())
 
 
 def month_start(start: date | None, month: int) -> date | None:

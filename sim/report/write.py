@@ -15,6 +15,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -119,10 +120,12 @@ def _seal(folder: Path, manifest: Manifest) -> None:
     # Results of other commands inside a run are sealed by manifests of their own.
     sealed = {path.parent for path in everything if path.name == MANIFEST}
     files = sorted(p for p in everything if p.is_file() and sealed.isdisjoint(p.parents))
-    hashes = {path.relative_to(folder).as_posix(): _sha256(path) for path in files}
-    write_json(folder / MANIFEST, {**manifest, "files": hashes})
-    for path in [*everything, folder / MANIFEST, folder]:
-        _fsync(path)
+    names = [path.relative_to(folder).as_posix() for path in files]
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        hashes = dict(zip(names, pool.map(_sha256, files), strict=True))
+        write_json(folder / MANIFEST, {**manifest, "files": hashes})
+        # Waits for the disk once, not once for each file.
+        list(pool.map(_fsync, [*everything, folder / MANIFEST, folder]))
 
 
 def _move(folder: Path, target: Path, replace: bool) -> bool:
