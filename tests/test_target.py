@@ -65,7 +65,7 @@ def forecast_at(file: Path, key: str, value: float) -> tuple[dict[str, Any], dic
     prepared = prepare(file, [f"{key}={written(value)}"])
     fits = fit_all(prepared, file.parent / "none")
     world = World(prepared, {name: fit.draws for name, fit in fits.items()}, prepared.drawn)
-    _, samples, blocks = metrics_of(world, "treated")
+    samples, blocks = metrics_of(world, "treated")
     return samples, blocks
 
 

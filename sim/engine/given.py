@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,35 @@ def reordered(draws: Draws, ranks: FloatArray) -> Draws:
     return {name: values[order] for name, values in draws.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """What a world is made from. It does not know the world, which so goes as soon as nobody needs it."""
+
+    prepared: Prepared
+    posteriors: Mapping[str, Draws]
+    drawn: Drawn
+
+    def look(self, key: Key) -> Any:
+        """Return an input of the simulation; None where there is none of that name."""
+        plan, prepared = self.prepared.plan, self.prepared
+        match key:
+            case ("column", path):
+                return self.drawn.columns.get(str(path))
+            case ("segments of", path):
+                return self.drawn.segments(str(path))
+            case ("ranks", path):
+                return self.drawn.ranks.get(str(path))
+            case ("posterior", name):
+                return self.posteriors.get(str(name))
+            case (("outcomes" | "volumes" | "benefits" | "costs") as section, name):
+                return getattr(plan, str(section)).get(name)
+            case (("summaries" | "segments" | "mixes" | "histories") as what, name):
+                return getattr(prepared, "volumes" if what == "histories" else str(what)).get(name)
+            case ("plan", name):
+                return getattr(plan, str(name))
+        raise KeyError(key)
+
+
 class Given:
     """The inputs of one world, each noted where it is asked for (see `Parts`).
 
@@ -51,9 +81,13 @@ class Given:
 
     Attributes
     ----------
+    steady : bool
+        Whether a driver's months differ by one course that all its segments share: see `driver_parts`.
     factors : (sample or 1, month 0 … horizon) array
         Discount factors.
     """
+
+    steady = True
 
     def __init__(
         self, prepared: Prepared, fits: Mapping[str, Draws], drawn: Drawn, like: Sequence[Given] = ()
@@ -62,33 +96,11 @@ class Given:
         self.plan: Plan = prepared.plan
         self.drawn = drawn
         self.n = self.plan.samples
-        self._posteriors = fits
-        self.parts: Parts = Parts(self._look, [world.parts for world in like])
+        inputs = _Inputs(prepared, fits, drawn)
+        self.parts: Parts = Parts(inputs.look, [world.parts for world in like])
         self.read, self.part = self.parts.read, self.parts.make
         self.fits = {name: values for name in fits if (values := self.fit(name)) is not None}
-        self.factors: FloatArray = self.part(("discounting",), self._factors)
-
-    def _look(self, key: Key) -> Any:
-        """Return an input of the simulation; None where there is none of that name."""
-        plan, prepared = self.plan, self.prepared
-        match key:
-            case ("factors",):
-                return self.factors
-            case ("column", path):
-                return self.drawn.columns.get(str(path))
-            case ("segments of", path):
-                return self.drawn.segments(str(path))
-            case ("ranks", path):
-                return self.drawn.ranks.get(str(path))
-            case ("posterior", name):
-                return self._posteriors.get(str(name))
-            case (("outcomes" | "volumes" | "benefits" | "costs") as section, name):
-                return getattr(plan, str(section)).get(name)
-            case (("summaries" | "segments" | "mixes" | "histories") as what, name):
-                return getattr(prepared, "volumes" if what == "histories" else str(what)).get(name)
-            case ("plan", name):
-                return getattr(plan, str(name))
-        raise KeyError(key)
+        self.factors = self.discounting()
 
     def fit(self, name: str) -> Draws | None:
         """Return the draws of an outcome's fit, in the order of its correlations; None without one."""
@@ -136,6 +148,10 @@ class Given:
             return np.repeat(column[:, None], len(segments), axis=1)
         return np.stack([self.read("column", f"{path}.by.{quoted(s)}") for s in segments], axis=1)
 
+    def discounting(self) -> FloatArray:
+        """Return the discount factors, (sample or 1, month 0 … horizon)."""
+        return self.part(("discounting",), self._factors)
+
     def _factors(self) -> FloatArray:
         return factors(self.discount_rates()[:, 0], self.horizon, self.read("plan", "timing"))
 
@@ -181,26 +197,45 @@ class Given:
     def driver(self, name: str, segments: tuple[str, ...], mix: FloatArray) -> FloatArray:
         """Return a driver's units, (sample or 1, segment, month)."""
         driver = self.volume_plan(name)
-        horizon = self.horizon
         if driver.of is not None and driver.share_path is not None:
             given: tuple[str, ...] = self.read("segments of", driver.share_path)
             if given and segments == (ALL,):
                 return self.driver(name, given, np.ones(len(given))).sum(axis=1, keepdims=True)
-            share = self.by(driver.share_path, segments)
-            base = self.driver(driver.of, segments, mix) * share[:, :, None]
-        elif driver.history is not None:  # season and growth are in it
+            base = self.driver(driver.of, segments, mix) * self.by(driver.share_path, segments)[:, :, None]
+            return base * self._factor(name)[:, None, :]
+        units, course = self.driver_parts(name, segments, mix)
+        return units[:, :, None] * course[:, None, :]
+
+    def driver_parts(
+        self, name: str, segments: tuple[str, ...], mix: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the two factors of a driver's units, (sample or 1, segment) and (sample or 1, month)."""
+        driver = self.volume_plan(name)
+        if driver.of is not None and driver.share_path is not None:
+            given: tuple[str, ...] = self.read("segments of", driver.share_path)
+            if given and segments == (ALL,):
+                parts, course = self.driver_parts(name, given, np.ones(len(given)))
+                return parts.sum(axis=1, keepdims=True), course
+            units, course = self.driver_parts(driver.of, segments, mix)
+            return units * self.by(driver.share_path, segments), course * self._factor(name)
+        if driver.history is not None:  # season and growth are in it
             history: FloatArray = self.read("histories", name)
-            return history[:, None, :] * mix[None, :, None]
-        elif driver.monthly_path is not None:
-            monthly = self.spread(driver.monthly_path, segments, mix)
-            if driver.daily:
-                monthly = monthly * self.scalar(driver.days_path, DAYS_PER_MONTH)
-            base = np.repeat(monthly[:, :, None], horizon, axis=2)
-        else:
-            return np.zeros((1, len(segments), horizon))
+            return mix[None, :], history
+        if driver.monthly_path is None:
+            return np.zeros((1, len(segments))), np.zeros((1, self.horizon))
+        monthly = self.spread(driver.monthly_path, segments, mix)
+        if driver.daily:
+            monthly = monthly * self.scalar(driver.days_path, DAYS_PER_MONTH)
+        return monthly, self._factor(name)
+
+    def _factor(self, name: str) -> FloatArray:
+        """Return season and growth of a driver, (sample or 1, month)."""
+        return self.part(("factor", name), lambda: self._season_and_growth(self.volume_plan(name)))
+
+    def _season_and_growth(self, driver: VolumePlan) -> FloatArray:
         start = self.read("plan", "start")
-        month = start.month if start else 1
-        factor = season(driver.seasonality, month, horizon)
-        if driver.growth_path is not None:
-            factor = factor * growth(self.scalar(driver.growth_path, 0.0), horizon)
-        return base * factor[:, None, :]
+        factor = season(driver.seasonality, start.month if start else 1, self.horizon)
+        if driver.growth_path is None:
+            return factor
+        grown = growth(self.scalar(driver.growth_path, 0.0), self.horizon)
+        return factor * grown if driver.seasonality else grown

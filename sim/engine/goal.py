@@ -93,7 +93,7 @@ def metric_at(world: World, strategy: str, goal: Goal) -> Figure:
         part = "expected" if name == "roi" else "mean"
         mcse = row["roi_expected_mcse"] if name == "roi" else row[f"{name}_mcse"]
         return Figure(row[f"{name}_{part}"], mcse, row[f"{name}_low"], row[f"{name}_high"])
-    _, samples, blocks = metrics_of(world, strategy, ("npv", name))
+    samples, blocks = metrics_of(world, strategy, ("npv", name))
     values = samples[name][~np.isnan(samples[name])]
     block = blocks["metrics"][name]
     return Figure(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.engine.study import Setting, Study, metrics_of
+from sim.engine.study import Setting, Study, cores, metrics_of
 from sim.engine.world import World
 from sim.finance.metrics import PAYBACKS
 from sim.records.arrays import FloatArray
@@ -69,9 +68,7 @@ def simulate(
     started = time.perf_counter()
     head += [row(index) for index in order[2:3]]
     each, rest = time.perf_counter() - started, order[3:]
-    workers = min(
-        2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    workers = cores()
     if each < _THREADS_PAY or workers < 2 or len(rest) < 4:
         tail: Iterable[tuple[int, list[Row]]] = (row(index) for index in rest)
         rows = dict([*head, *tail])
@@ -118,9 +115,8 @@ def figures_at(world: World, strategy: str, metrics: Sequence[str]) -> Row:
         The NPV is always there.
     """
     plan = world.plan
-    only = {"npv", *metrics}
-    only |= {"benefit", "cost"} if "roi" in metrics else set()
-    _, samples, blocks = metrics_of(world, strategy, only)
+    beside = ("benefit", "cost") if "roi" in metrics else ()
+    samples, blocks = metrics_of(world, strategy, {"npv", *metrics}, beside=beside)
     row: Row = {}
     for name in dict.fromkeys(("npv", *metrics)):
         block = blocks["metrics"][name]

@@ -6,6 +6,7 @@ import numpy as np
 
 from sim.engine.world import OutcomeState, World
 from sim.records.arrays import FloatArray
+from sim.records.projection import Projection
 
 
 def lifetime_values(
@@ -17,10 +18,8 @@ def lifetime_values(
     month t of their tenure, segments by their weights; each (sample,). None unless the outcome is churn
     with money.
     """
-    projection = state.projection
-    if projection is None or state.plan.kpi:
-        return None
-    if projection.survival is None or projection.control_survival is None:
+    projection = _of_customers(state)
+    if projection is None or projection.survival is None or projection.control_survival is None:
         return None
     value = _value(world, state)
 
@@ -36,13 +35,19 @@ def share_beyond_tenure(world: World, state: OutcomeState, factors: FloatArray) 
 
     Of the sum of absolute values, as for months beyond the pilot. None unless it is churn with money.
     """
-    projection = state.projection
-    if projection is None or projection.unobserved is None or state.plan.kpi:
+    projection = _of_customers(state)
+    if projection is None or projection.unobserved is None:
         return None
     value = _value(world, state)[:, :, None] * factors[:, None, 1:]
     total = float(np.abs(projection.units * value).mean(axis=0).sum())
     beyond = float(np.abs(projection.unobserved * value).mean(axis=0).sum())
     return beyond / total if total > 0 else None
+
+
+def _of_customers(state: OutcomeState) -> Projection | None:
+    """Return the projection of an outcome that follows customers and has money; None of any other."""
+    followed = state.plan.model.counts == "customers" and not state.plan.kpi
+    return state.projection if followed else None
 
 
 def _value(world: World, state: OutcomeState) -> FloatArray:

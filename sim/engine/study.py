@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,15 +17,19 @@ from sim.config.plan import Plan
 from sim.engine.fit import Progress, fit_all
 from sim.engine.pilots import Pilots
 from sim.engine.prepare import Prepared, prepare
-from sim.engine.summary import figures
-from sim.engine.world import Strategy, World
-from sim.finance.metrics import METRICS
+from sim.engine.summary import measured
+from sim.engine.world import World
+from sim.finance.metrics import METRICS, Measured
 from sim.records.arrays import FloatArray
 from sim.records.check import Check
 from sim.records.fit import Fit
 from sim.records.quantity import BySegment, Certain, quoted
 
 _KEPT = 2  # worlds to replace quantities in; each holds all that was simulated in it
+_KEEP = 4_000_000
+
+RUN = 8_192
+"""Samples that are simulated at once where they are many: few enough to stay near the processor."""
 
 type Setting = Mapping[str, str | float]
 """Dotted key to value, as in ``--set``."""
@@ -235,10 +241,18 @@ def fit_checks(fits: Mapping[str, Fit]) -> list[Check]:
     ]
 
 
+def cores() -> int:
+    """Return how many threads have work: two, where there are two cores."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(2, there)
+
+
 def metrics_of(
-    world: World, name: str, only: Collection[str] = METRICS
-) -> tuple[Strategy, dict[str, FloatArray], dict[str, Any]]:
-    """Return a strategy, its metrics by sample, and the blocks ``metrics``, ``probability`` and ``risk``.
+    world: World, name: str, only: Collection[str] = METRICS, *, beside: Collection[str] = ()
+) -> tuple[dict[str, FloatArray], dict[str, Any]]:
+    """Return a strategy's metrics by sample, and the blocks ``metrics``, ``probability`` and ``risk``.
+
+    Many samples are simulated in runs, so that memory does not grow with them.
 
     Parameters
     ----------
@@ -246,7 +260,21 @@ def metrics_of(
     name : str
     only : collection of str
         Metrics to compute, as for `sim.finance.metrics.measure`.
+    beside : collection of str
+        Metrics to compute that need no block.
     """
-    strategy = world.strategy(name)
-    samples, metrics, probability, risk = figures(world, strategy, only)
-    return strategy, samples, {"metrics": metrics, "probability": probability, "risk": risk}
+    wanted, rate = {*only, *beside}, world.discount_rate
+
+    def measure(start: int) -> Measured:
+        run = world.run(start, RUN)
+        return measured(run, run.strategy(name), wanted, rate)
+
+    if world.n < 2 * RUN:
+        found = measured(world, world.strategy(name), wanted, rate)
+    else:
+        # The C library keeps memory that is given back up to the size of what was given back before.
+        np.empty(_KEEP)
+        with ThreadPoolExecutor(cores()) as pool:
+            found = Measured.joined(list(pool.map(measure, range(0, world.n, RUN))))
+    metrics, probability, risk = found.blocks(world.plan.horizon, world.plan.hurdle, only)
+    return found.samples, {"metrics": metrics, "probability": probability, "risk": risk}

@@ -18,7 +18,7 @@ from sim.engine.novelty import course, low_high
 from sim.engine.power import detectable, sign_error
 from sim.engine.world import OutcomeState, Strategy, World
 from sim.errors import Problem, ProblemsError
-from sim.finance.metrics import METRICS, measure, without_values
+from sim.finance.metrics import METRICS, Measured, measure_samples, without_values
 from sim.records.arrays import FloatArray
 from sim.records.check import Check
 
@@ -125,24 +125,39 @@ def figures(
     ProblemsError
         When amounts are too large to be added up.
     """
+    found = measured(world, strategy, only, world.discount_rate)
+    return found.samples, *found.blocks(world.plan.horizon, world.plan.hurdle)
+
+
+def measured(world: World, strategy: Strategy, only: Collection[str], discount_rate: float) -> Measured:
+    """Return a strategy's metrics by sample, as `figures`; the discount rate is for the MIRR.
+
+    Parameters
+    ----------
+    world : World
+    strategy : Strategy
+    only : collection of str
+    discount_rate : float
+        Per year.
+    """
     plan = world.plan
     if not (_addable(strategy.benefit) and _addable(strategy.cost)):
         remedy = "look for a slip in volumes, values and costs"
         raise ProblemsError(Problem("the amounts are too large to be added up", "below 1e150", remedy))
     states = strategy.outcomes.values()
     revenues = [state.revenue for state in states if state.revenue is not None]
+    customers = {"cpa", "ltv_cac"} & set(only)
     acquired = [
         state.projection.units.sum(axis=(1, 2))
         for state in states
-        if state.plan.acquires and state.projection is not None and {"cpa", "ltv_cac"} & set(only)
+        if customers and state.plan.acquires and state.projection is not None
     ]
-    return measure(
+    return measure_samples(
         strategy.benefit,
         strategy.cost,
         strategy.factors,
-        discount_rate=world.discount_rate,
+        discount_rate=discount_rate,
         payback_within=plan.payback_within,
-        hurdle=plan.hurdle,
         timing=plan.timing,
         revenue=sum(revenues[1:], start=revenues[0]) if revenues else None,
         acquired=sum(acquired[1:], start=acquired[0]) if acquired else None,

@@ -47,6 +47,8 @@ class Tracked(World):
         A driver that is a share of another one follows its actual months, unless it has its own.
     """
 
+    steady = False  # a known month may be shared out among segments in its own way
+
     def __init__(self, prepared: Prepared, fits: Mapping[str, Draws], volumes: Mapping[str, ByMonth]) -> None:
         self._known = volumes
         super().__init__(prepared, fits, prepared.drawn)

@@ -16,9 +16,12 @@ from numpy.typing import ArrayLike
 
 from sim.finance.bernstein import isolate, sign_changes
 from sim.finance.discount import Timing, factors
+from sim.finance.roots import log_root
+from sim.finance.single import log_discount
 from sim.records.arrays import BoolArray, FloatArray, IntArray
 
-_CHUNK = 4096
+_CHUNK = 16384
+_TINY, _HUGE = 1e-200, 1e200
 
 
 class Status(IntEnum):
@@ -73,17 +76,31 @@ def irr(flows: FloatArray, timing: Timing = "end") -> InternalRate:
     >>> Status(irr(np.array([[-1000.0, 2300.0, -1320.0]])).status[0]).name
     'SEVERAL'
     """
-    timed, steps = _on_grid(np.asarray(flows, dtype=np.float64), timing)
-    n = timed.shape[0]
+    flows = np.asarray(flows, dtype=np.float64)
+    n, steps = len(flows), 1
     growth = np.full(n, np.nan)
-    status = np.full(n, int(Status.NONE), dtype=np.int64)
+    status = np.full(n, int(Status.UNIQUE), dtype=np.int64)
+    total_loss = np.zeros(n, dtype=np.bool_)
+    rest: list[tuple[IntArray, FloatArray]] = []
+    waiting = 0
     for start in range(0, n, _CHUNK):
-        rows = slice(start, start + _CHUNK)
-        growth[rows], status[rows] = _solve(timed[rows])
+        # Months first, and few enough rows to stay in the cache: every step is then one pass over rows.
+        timed, steps = _on_grid(np.ascontiguousarray(flows[start : start + _CHUNK].T), timing)
+        found, twice = log_discount(timed)
+        growth[start : start + _CHUNK] = -found
+        status[start + np.flatnonzero(twice)] = Status.SEVERAL
+        left = np.flatnonzero(np.isnan(found) & ~twice)
+        rest.append((start + left, timed[:, left]))
+        waiting += left.size
+        if waiting >= _CHUNK or start + _CHUNK >= n:
+            rows = np.concatenate([row for row, _ in rest])
+            growth[rows], status[rows], total_loss[rows] = _solve(
+                np.concatenate([c for _, c in rest], axis=1)
+            )
+            rest, waiting = [], 0
     per_month = growth * steps
-    outflow, inflow = (timed < 0).any(axis=1), (timed > 0).any(axis=1)
     with np.errstate(over="ignore"):
-        return InternalRate(np.expm1(per_month), np.expm1(12.0 * per_month), status, outflow & ~inflow)
+        return InternalRate(np.expm1(per_month), np.expm1(12.0 * per_month), status, total_loss)
 
 
 def mirr(
@@ -130,115 +147,96 @@ def mirr(
     return np.asarray(np.where(spent > 0.0, value, np.nan), dtype=np.float64)
 
 
-def _on_grid(flows: FloatArray, timing: Timing) -> tuple[FloatArray, int]:
-    """Put flows on an even grid of times that starts today; also return its steps per month."""
+def _on_grid(columns: FloatArray, timing: Timing) -> tuple[FloatArray, int]:
+    """Put flows, (month, row), on an even grid of times from today; also return its steps per month."""
     if timing == "end":
-        return flows, 1
+        return columns, 1
     if timing == "start":  # month 1 falls today as well
-        merged = flows[:, 1:].copy()
-        merged[:, 0] += flows[:, 0]
+        merged = columns[1:].copy()
+        merged[:1] += columns[0]
         return merged, 1
-    half = np.zeros((flows.shape[0], 2 * flows.shape[1] - 2))
-    half[:, 0] = flows[:, 0]
-    half[:, 1::2] = flows[:, 1:]
+    half = np.zeros((2 * len(columns) - 2, columns.shape[1]))
+    half[0] = columns[0]
+    half[1::2] = columns[1:]
     return half, 2
 
 
-def _left_aligned(coefficients: FloatArray) -> FloatArray:
-    """Divide by the power of x that makes the constant term non-zero, which moves no positive root."""
-    width = coefficients.shape[1]
-    first = np.argmax(coefficients != 0, axis=1)
-    index = np.arange(width) + first[:, None]
-    moved = np.take_along_axis(coefficients, np.minimum(index, width - 1), axis=1)
-    return np.where(index < width, moved, 0.0)
+def _scaled(columns: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return coefficients whose sums and products are far from the ends of the doubles, and Σ|c| by row.
 
-
-def _solve(flows: FloatArray) -> tuple[FloatArray, IntArray]:
-    """Return log(1 + rate per step) and the status of each row."""
-    n = flows.shape[0]
-    growth = np.full(n, np.nan)
-    status = np.full(n, int(Status.NONE), dtype=np.int64)
-    if flows.shape[1] < 2:
-        return growth, status
-    # A power of two as scale keeps every flow, and so their sums, as exact as they came.
-    exponent = np.frexp(np.abs(flows).max(axis=1, keepdims=True))[1]
-    forward = _left_aligned(np.ldexp(flows, -exponent))
-    backward = _left_aligned(forward[:, ::-1])
-    total = forward.sum(axis=1)
-    changes = sign_changes(forward)
-
-    single = changes == 1
-    by_cumulative = ~single & (sign_changes(np.cumsum(forward, axis=1)) == 1) & (total != 0)
-    open_rows = np.flatnonzero((changes > 1) & ~by_cumulative)
-
-    status[single | by_cumulative] = Status.UNIQUE
-    growth[single & (total == 0)] = 0.0
-    same_sign = np.sign(total) == np.sign(forward[:, 0])
-    above = np.flatnonzero(by_cumulative | (single & (total != 0) & ~same_sign))
-    below = np.flatnonzero(single & (total != 0) & same_sign)
-    growth[above] = -_log_root(forward[above], np.zeros(above.size), np.ones(above.size))
-    growth[below] = _log_root(backward[below], np.zeros(below.size), np.ones(below.size))
-
-    if open_rows.size:
-        up_count, up_low, up_high = isolate(forward[open_rows])
-        down_count, down_low, down_high = isolate(backward[open_rows])
-        at_zero = total[open_rows] == 0
-        count = up_count + down_count + at_zero
-        status[open_rows] = np.select([count == 0, count == 1], [Status.NONE, Status.UNIQUE], Status.SEVERAL)
-        growth[open_rows[(count == 1) & at_zero]] = 0.0
-        for found, low, high, side, sign in (
-            (up_count, up_low, up_high, forward, -1.0),
-            (down_count, down_low, down_high, backward, 1.0),
-        ):
-            keep = (count == 1) & (found == 1)
-            rows = open_rows[keep]
-            growth[rows] = sign * _log_root(side[rows], low[keep], high[keep])
-    return growth, status
-
-
-def _log_root(coefficients: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-    """Return log x of the one root of each polynomial in its bracket within (0, 1].
-
-    Newton in u = log x, kept inside a shrinking bracket and replaced by bisection where it leaves it.
+    Scales are powers of two, which keep every coefficient, and so their sums, as exact as they came.
     """
-    roots = np.full(low.size, np.nan)
-    if low.size == 0:
-        return roots
-    columns = np.ascontiguousarray(coefficients.T)
-    # No positive root lies below |c_0| / (|c_0| + max|c_t|) (Cauchy), so its logarithm is finite.
-    bound = np.abs(columns[0]) / (np.abs(columns[0]) + np.abs(columns).max(axis=0))
-    left, right = np.log(np.maximum(low, 0.5 * bound)), np.log(high)
-    sign_left = np.sign(_polynomial(columns, np.exp(left))[0])
-    u = 0.5 * (left + right)
-    active = np.arange(low.size)
-    for _ in range(200):
-        x = np.exp(u)
-        value, slope = _polynomial(columns, x)
-        same = np.sign(value) == sign_left
-        left, right = np.where(same, u, left), np.where(same, right, u)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            step = u - value / (slope * x)
-        inside = (step > left) & (step < right)
-        ahead = np.where(inside, step, 0.5 * (left + right))
-        # Newton doubles its digits: a step of 1e-10 lands within rounding of the root.
-        narrow = right - left <= 4e-16 * np.maximum(1.0, np.abs(u))
-        done = (value == 0) | (inside & (np.abs(ahead - u) <= 1e-10)) | narrow
-        roots[active[done]] = np.where(value == 0, u, ahead)[done]
-        if done.all():
-            break
-        go = ~done
-        active, columns, sign_left = active[go], columns[:, go], sign_left[go]
-        left, right, u = left[go], right[go], ahead[go]
-    else:
-        roots[active] = u
-    return roots
+    size = np.abs(columns).sum(axis=0)
+    if ((size > _TINY) & (size < _HUGE)).all():
+        return columns, size
+    columns = np.ldexp(columns, -np.frexp(np.abs(columns).max(axis=0))[1])
+    return columns, np.abs(columns).sum(axis=0)
 
 
-def _polynomial(columns: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Value and derivative by Horner's rule; `columns` is (degree + 1, row)."""
-    value = columns[-1].copy()
-    slope = np.zeros_like(value)
-    for coefficient in columns[-2::-1]:
-        slope = slope * x + value
-        value = value * x + coefficient
-    return value, slope
+def _left_aligned(columns: FloatArray) -> FloatArray:
+    """Divide by the power of x that makes the constant term non-zero, which moves no positive root."""
+    if columns[0].all():
+        return columns
+    count = len(columns)
+    index = np.arange(count)[:, None] + np.argmax(columns != 0, axis=0)
+    moved = np.take_along_axis(columns, np.minimum(index, count - 1), axis=0)
+    return np.where(index < count, moved, 0.0)
+
+
+def _changes(columns: FloatArray) -> IntArray:
+    """Count the sign changes of each column, zeros left out."""
+    zero = columns == 0
+    if zero.any():  # months without cash in any row tell nothing
+        some = ~zero.all(axis=1)
+        columns, zero = columns[some], zero[some]
+    negative = columns < 0
+    flips = np.add.reduce(negative[1:] != negative[:-1], axis=0, dtype=np.uint16)
+    changes: IntArray = flips.astype(np.int64)
+    gaps = np.flatnonzero(zero.any(axis=0))
+    if gaps.size:
+        changes[gaps] = sign_changes(columns[:, gaps].T)
+    return changes
+
+
+def _solve(columns: FloatArray) -> tuple[FloatArray, IntArray, BoolArray]:
+    """Return log(1 + rate per step), the status, and whether all is lost, from flows (month, row)."""
+    n = columns.shape[1]
+    if len(columns) < 2:
+        return np.full(n, np.nan), np.full(n, int(Status.NONE)), (columns < 0).any(axis=0)
+    columns, size = _scaled(columns)
+    forward = _left_aligned(columns)
+    total, changes = forward.sum(axis=0), _changes(forward)
+    out_first = forward[0] < 0
+    unique = changes == 1
+    # Which half holds the root: a sum of the sign of the first flow means that it lies below zero.
+    below = unique & ((total < 0) == out_first)
+    at_zero = unique & (total == 0)
+    low, high = np.zeros(n), np.ones(n)
+    status = np.where(unique, int(Status.UNIQUE), int(Status.NONE))
+    several = np.flatnonzero(changes > 1)
+    if several.size:
+        crossed = _changes(np.cumsum(forward[:, several], axis=0)) == 1
+        norstrom = crossed & (total[several] != 0)
+        status[several[norstrom]] = Status.UNIQUE
+        unique[several[norstrom]] = True
+        rows = several[~norstrom]
+        up, down = (
+            isolate(np.ascontiguousarray(side.T))
+            for side in (forward[:, rows], _left_aligned(forward[::-1, rows]))
+        )
+        zero = total[rows] == 0
+        count = up[0] + down[0] + zero
+        status[rows] = np.select([count == 0, count == 1], [Status.NONE, Status.UNIQUE], Status.SEVERAL)
+        unique[rows], at_zero[rows], below[rows] = (
+            count == 1,
+            (count == 1) & zero,
+            (count == 1) & (down[0] == 1),
+        )
+        low[rows], high[rows] = np.where(below[rows], down[1:], up[1:])
+    side, turned = forward, np.flatnonzero(below)
+    if turned.size:
+        side = forward.copy()
+        side[:, turned] = _left_aligned(forward[::-1, turned])
+    growth = np.where(below, 1.0, -1.0) * log_root(side, size, unique & ~at_zero, low, high)
+    growth[at_zero] = 0.0
+    return growth, status, out_first & (changes == 0)

@@ -6,7 +6,8 @@ the horizon is +inf in the arrays and a share (``never``) in the blocks. Neither
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -51,6 +52,83 @@ def without_values(horizon: int) -> tuple[Block, Block, Block]:
         metrics[name] |= {"within": dict.fromkeys(_marks(horizon)), "never": None}
     probability = dict.fromkeys(("loss", "payback_within", "npv_above_hurdle"))
     return metrics, dict(probability), dict.fromkeys(("var_95", "cvar_95"))
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """An investment measured sample by sample.
+
+    Parameters
+    ----------
+    samples : dict of str to (sample,) array
+        By metric name, as `measure` returns them.
+    benefit, cost : (sample,) array [currency]
+        Undiscounted totals.
+    in_time : (sample,) boolean array or None
+        Whether it has paid back by the target; None without one.
+    unrated : (sample,) boolean array or None
+        Whether it has no rate of return; None where none was asked for.
+    """
+
+    samples: dict[str, FloatArray]
+    benefit: FloatArray
+    cost: FloatArray
+    in_time: BoolArray | None
+    unrated: BoolArray | None
+
+    @classmethod
+    def joined(cls, parts: Sequence[Measured]) -> Measured:
+        """Put runs of samples, measured one by one, behind one another."""
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        return cls(
+            {name: np.concatenate([part.samples[name] for part in parts]) for name in first.samples},
+            np.concatenate([part.benefit for part in parts]),
+            np.concatenate([part.cost for part in parts]),
+            _joined([part.in_time for part in parts]),
+            _joined([part.unrated for part in parts]),
+        )
+
+    def blocks(
+        self, horizon: int, hurdle: float, only: Collection[str] = METRICS
+    ) -> tuple[Block, Block, Block]:
+        """Return the blocks ``metrics, probability, risk`` of ``summary.json``, of some metrics or all.
+
+        Parameters
+        ----------
+        horizon : int
+            Last month.
+        hurdle : float [currency]
+            NPV to beat.
+        only : collection of str
+            Metrics to summarise, of those that were measured.
+        """
+        samples = self.samples
+        metrics: Block = {}
+        for name, values in samples.items():
+            if name != "npv" and name not in only:
+                continue
+            unrated = self.unrated if name in RATES else None
+            metrics[name] = distribution(values) if unrated is None else _rate_block(values, unrated)
+        if "roi" in metrics:
+            gained, spent = mean(self.benefit), mean(self.cost)
+            metrics["roi"]["expected"] = (gained - spent) / spent if spent > 0 else None
+        for name in PAYBACKS:
+            if name in metrics:
+                metrics[name] |= _curve(samples[name], horizon)
+        probability: Block = {
+            "loss": float((samples["npv"] < 0).mean()),
+            "payback_within": None if self.in_time is None else float(self.in_time.mean()),
+            "npv_above_hurdle": float((samples["npv"] > hurdle).mean()),
+        }
+        return metrics, probability, _risk(samples["npv"])
+
+
+def _joined(parts: Sequence[BoolArray | None]) -> BoolArray | None:
+    """Put arrays behind one another; None where there are none."""
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if known else None
 
 
 def measure(
@@ -99,6 +177,35 @@ def measure(
     metrics, probability, risk : dict
         The blocks of ``summary.json``.
     """
+    found = measure_samples(
+        benefit,
+        cost,
+        factors,
+        discount_rate=discount_rate,
+        payback_within=payback_within,
+        timing=timing,
+        revenue=revenue,
+        acquired=acquired,
+        lifetime_value=lifetime_value,
+        only=only,
+    )
+    return found.samples, *found.blocks(factors.shape[1] - 1, hurdle)
+
+
+def measure_samples(
+    benefit: FloatArray,
+    cost: FloatArray,
+    factors: FloatArray,
+    *,
+    discount_rate: ArrayLike,
+    payback_within: float | None,
+    timing: Timing = "end",
+    revenue: FloatArray | None = None,
+    acquired: FloatArray | None = None,
+    lifetime_value: FloatArray | None = None,
+    only: Collection[str] = METRICS,
+) -> Measured:
+    """Measure an investment sample by sample; as `measure`, which also summarises."""
     benefit, cost = np.broadcast_arrays(benefit, cost)
     net = benefit - cost
     n, horizon = net.shape[0], net.shape[1] - 1
@@ -108,17 +215,22 @@ def measure(
     nothing = np.full(n, np.nan)
 
     @cache
+    def by_month() -> FloatArray:
+        # Months first in memory, as rates and paybacks take it: a copy that both share.
+        return np.ascontiguousarray(net.T).T
+
+    @cache
     def plain() -> Payback:
-        return payback(net)
+        return payback(by_month())
 
     def by_target(month: float) -> BoolArray:
         if "payback_months" not in wanted and float(month).is_integer():
-            return paid_back_by(net, int(month))
+            return paid_back_by(by_month(), int(month))
         return plain().lasting <= month
 
     @cache
     def rates() -> tuple[Mapping[str, FloatArray], BoolArray]:
-        return _rates(net, timing)
+        return _rates(by_month(), timing)
 
     @cache
     def per_customer() -> FloatArray:
@@ -146,21 +258,13 @@ def measure(
         "ltv_cac": lambda: nothing if lifetime_value is None else _ratio(lifetime_value, per_customer()),
     }
     samples = {name: compute[name]() for name in METRICS if name in wanted}
-    metrics: Block = {}
-    for name, values in samples.items():
-        metrics[name] = _rate_block(values, rates()[1]) if name in RATES else distribution(values)
-    if "roi" in metrics:
-        gained, spent = mean(total_benefit), mean(total_cost)
-        metrics["roi"]["expected"] = (gained - spent) / spent if spent > 0 else None
-    for name in PAYBACKS:
-        if name in metrics:
-            metrics[name] |= _curve(samples[name], horizon)
-    probability: Block = {
-        "loss": float((samples["npv"] < 0).mean()),
-        "payback_within": None if target is None else float(by_target(target).mean()),
-        "npv_above_hurdle": float((samples["npv"] > hurdle).mean()),
-    }
-    return samples, metrics, probability, _risk(samples["npv"])
+    return Measured(
+        samples,
+        total_benefit,
+        total_cost,
+        None if target is None else by_target(target),
+        rates()[1] if wanted & set(RATES) else None,
+    )
 
 
 def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:

@@ -44,15 +44,17 @@ def payback(flows: FloatArray) -> Payback:
     >>> round(float(found.first[0]), 3), float(found.lasting[0])
     (0.833, 2.75)
     """
-    cumulative = np.cumsum(flows, axis=-1)
-    below = _below(flows, cumulative)
+    columns = np.ascontiguousarray(flows.T)
+    cumulative = running(columns)
+    months_below = _below(columns, cumulative)
     every, count = np.arange(flows.shape[0]), flows.shape[-1]
     # argmin and argmax stop at the first hit, and tell 0 where there is none.
+    below, backwards = (np.ascontiguousarray(months.T) for months in (months_below, months_below[::-1]))
     first = np.argmin(below, axis=-1)
     first[below[every, first]] = count
-    lasting = count - np.argmax(below[:, ::-1], axis=-1)
+    lasting = count - np.argmax(backwards, axis=-1)
     lasting[~below[every, lasting - 1]] = 0
-    return Payback(_within_month(flows, cumulative, first), _within_month(flows, cumulative, lasting))
+    return Payback(_within_month(columns, cumulative, first), _within_month(columns, cumulative, lasting))
 
 
 def paid_back_by(flows: FloatArray, month: int) -> BoolArray:
@@ -75,30 +77,49 @@ def paid_back_by(flows: FloatArray, month: int) -> BoolArray:
     >>> bool(paid_back_by(flows, 2)[0]), bool(paid_back_by(flows, 3)[0])
     (False, True)
     """
-    return ~_below(flows, np.cumsum(flows, axis=-1))[:, month:].any(axis=-1)
+    columns = np.ascontiguousarray(flows.T)
+    return ~_below(columns, running(columns), month).any(axis=0)
 
 
-def _below(flows: FloatArray, cumulative: FloatArray) -> BoolArray:
-    """Return where the cumulative flow is below zero by more than rounding."""
-    below = cumulative < 0.0
+def running(columns: FloatArray) -> FloatArray:
+    """Return the cumulative flows, both (month, row): a pass over the rows for each month.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> running(np.array([[-2.0], [1.0], [4.0]]))[:, 0].tolist()
+    [-2.0, -1.0, 3.0]
+    """
+    total = np.empty_like(columns)
+    total[0] = columns[0]
+    for month in range(1, len(columns)):
+        np.add(total[month - 1], columns[month], out=total[month])
+    return total
+
+
+def _below(columns: FloatArray, cumulative: FloatArray, start: int = 0) -> BoolArray:
+    """Return where the cumulative flow is below zero by more than rounding, (month from `start`, row)."""
+    below = cumulative[start:] < 0.0
     # A break-even to the cent must not be lost to rounding (-1 + 10 × 0.1 < 0 in binary): allow
     # the error bound of recursive summation, (number of terms) × eps × Σ|terms|. Few rows come so near.
-    share = flows.shape[-1] * np.finfo(np.float64).eps
-    sizes = np.abs(flows)
-    near = np.abs(cumulative) <= share * sizes.sum(axis=-1, keepdims=True)
+    count = len(columns)
+    share = count * np.finfo(np.float64).eps
+    bound = share * count * max(columns.max(initial=0.0), -columns.min(initial=0.0))
+    near = (below != (cumulative[start:] <= bound)) | (below != (cumulative[start:] < -bound))
     if near.any():
-        rows = near.any(axis=-1)
-        below[rows] = cumulative[rows] < -share * np.cumsum(sizes[rows], axis=-1)
+        rows = np.flatnonzero(near.any(axis=0))
+        exact = share * running(np.abs(columns[:, rows]))
+        below[:, rows] = (cumulative[:, rows] < -exact)[start:]
     return below
 
 
-def _within_month(flows: FloatArray, cumulative: FloatArray, month: np.ndarray) -> FloatArray:
+def _within_month(columns: FloatArray, cumulative: FloatArray, month: np.ndarray) -> FloatArray:
     """Turn the first month at or above zero into a point in time."""
-    horizon = flows.shape[-1] - 1
-    rows = np.arange(flows.shape[0])
+    horizon = len(columns) - 1
+    rows = np.arange(columns.shape[1])
     at = np.clip(month, 1, horizon)
-    before = cumulative[rows, at - 1]
-    flow = flows[rows, at]
+    before = cumulative[at - 1, rows]
+    flow = columns[at, rows]
     crossing: BoolArray = (month > 0) & (month <= horizon)
     part = np.divide(-before, flow, out=np.ones_like(before), where=crossing & (flow > 0))
     when = at - 1 + np.clip(part, 0.0, 1.0)

@@ -28,14 +28,24 @@ class Ledger:
 
 
 def total(streams: Iterable[FloatArray], shape: tuple[int, int]) -> FloatArray:
-    """Return the sum of streams, (sample, month)."""
+    """Return the sum of streams, (sample, month); read-only where there is but one."""
     whole: FloatArray | None = None
+    own = False
     for flows in streams:
         if whole is None:
-            whole = np.broadcast_to(flows, shape).copy()
-        else:
+            whole = np.broadcast_to(flows, shape)
+        elif own:
             whole += flows
+        else:
+            whole, own = whole + flows, True
     return np.zeros(shape) if whole is None else whole
+
+
+def blank(n: int, horizon: int) -> FloatArray:
+    """Return an array for cash, (n, month 0 … horizon), with nothing in month 0 and no values after it."""
+    cash = np.empty((horizon + 1, n)).T
+    cash[:, 0] = 0.0
+    return cash
 
 
 def flow(
@@ -52,7 +62,7 @@ def flow(
     last: int | None = None,
     growth: FloatArray | None = None,
 ) -> FloatArray:
-    """Return one stream of cash, (sample, month 0 … horizon).
+    """Return one stream of cash, (sample, month 0 … horizon); read-only where it is the same in all samples.
 
     Parameters
     ----------
@@ -67,16 +77,20 @@ def flow(
     growth : (1 or n, horizon) array
         Factor of `monthly` and `amount` by month.
     """
-    cash = np.zeros((n, horizon + 1))
+    given = (once, monthly, listed, growth, *((counted, amount) if amount is not None else ()))
+    rows = max((len(values) for values in given if values is not None), default=1)
     t = np.arange(1, horizon + 1)
     window = ((t >= first) & (t <= (horizon if last is None else last))).astype(float)[None, :]
     factor = window if growth is None else window * growth
+    cash = blank(rows, horizon)
+    if monthly is not None:
+        np.multiply(monthly, factor, out=cash[:, 1:])
+    else:
+        cash[:, 1:] = 0.0
     if once is not None:
         cash[:, at] += once[:, 0]
-    if monthly is not None:
-        cash[:, 1:] += monthly * factor
     if listed is not None:
         cash[:, 1 : 1 + listed.shape[1]] += listed
     if counted is not None and amount is not None:
         cash[:, 1:] += counted * amount * factor
-    return cash
+    return cash if rows == n else np.broadcast_to(cash, (n, horizon + 1))

@@ -186,7 +186,7 @@ def draw(
         if isinstance(q, Samples):
             columns[name] = _resampled(name, q, n, seed, tables or {})
         else:
-            columns[name] = quantile(q, u[name] if name in u else np.zeros(n))
+            columns[name] = quantile(q, u.pop(name) if name in u else np.zeros(n))
     by = {path: tuple(q.by) for path, q in quantities.items() if isinstance(q, BySegment)}
     return Drawn(columns, by, {name: u[name] for name in effects})
 

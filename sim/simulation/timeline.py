@@ -1,4 +1,8 @@
-"""Months: how a volume runs and how much of an effect arrives in each."""
+"""Months: how a volume runs and how much of an effect arrives in each.
+
+Arrays of (sample, month) are laid out month by month in memory, here and in `sim.simulation.cashflow`: what
+is done to them is done in one pass over the samples of each month.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ def growth(rate_annual: FloatArray, horizon: int) -> FloatArray:
     horizon : int
         Months.
     """
-    return (1 + rate_annual) ** ((months(horizon) - 1) / 12)
+    return np.exp(np.log1p(rate_annual.T) * ((months(horizon).T - 1) / 12)).T
 
 
 def season(factors: Sequence[float], first_month: int, horizon: int) -> FloatArray:
@@ -72,14 +76,15 @@ def reach(
     ends : int or None
         Last month with an effect.
     """
-    t = months(horizon)
-    length = np.maximum(ramp, 1.0)
-    x = np.clip((t - delay) / length, 0.0, 1.0)
+    t = months(horizon).T
+    length = np.maximum(ramp, 1.0).T
+    x = np.clip((t - delay.T) / length, 0.0, 1.0)
     if shape == "s-curve":
         x = x * x * (3 - 2 * x)
     if ends is not None:
         x = x * (t <= ends)
-    kept = transfer * np.ones_like(t)
+    fade = np.ones_like(t)
     if half_life is not None:
-        kept = kept * 0.5 ** (np.maximum(t - delay - length, 0.0) / half_life)
-    return Reach(x, kept)
+        fade = np.maximum(t - delay.T - length, 0.0) * (-1.0 / half_life.T)
+        np.exp2(fade, out=fade)
+    return Reach(x.T, (transfer.T * fade).T)

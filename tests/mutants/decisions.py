@@ -5,26 +5,26 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant
 
 DRAWN, MONTHS, VOI = "sim/simulation/draws.py", "test_simulation.py", "test_decision_voi.py"
-WORLD, GATES, TOLD = "sim/engine/world.py", "test_inference_gates.py", "test_told_figures.py"
+UNITS, GATES, TOLD = "sim/engine/units.py", "test_inference_gates.py", "test_told_figures.py"
 
 MUTANTS = (
     Mutant(
         "arms swapped: the control's draws taken for the treated arm's",
-        WORLD,
+        UNITS,
         'control = ArmState(draws["level"][:, 0, :], draws, 0)',
         'control = ArmState(draws["level"][:, 1, :], draws, 1)',
         (f"{TOLD}::test_each_arm_has_its_own_draws",),
     ),
     Mutant(
         "several arms: every strategy simulated with the last one",
-        WORLD,
+        UNITS,
         "arm = summary.arms.index(strategy) if strategy in summary.arms else len(summary.arms) - 1",
         "arm = len(summary.arms) - 1",
         (f"{TOLD}::test_each_arm_has_its_own_draws",),
     ),
     Mutant(
         "an effect added to the control level, not multiplied",
-        WORLD,
+        UNITS,
         "level = control.level * (1 + effect)",
         "level = control.level + effect",
         ("test_arithmetic.py::test_segments_volumes_season_and_derived_volumes",),

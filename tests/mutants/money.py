@@ -90,8 +90,8 @@ MUTANTS = (
     Mutant(
         "payback: the first crossing told as the lasting one",
         PAYBACK,
-        "_within_month(flows, cumulative, lasting))",
-        "_within_month(flows, cumulative, first))",
+        "_within_month(columns, cumulative, lasting))",
+        "_within_month(columns, cumulative, first))",
         (f"{METRICS}::test_payback",),
     ),
     Mutant(

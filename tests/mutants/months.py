@@ -6,20 +6,21 @@ from tests.mutants.mutant import Mutant
 
 ARITHMETIC, MONTHS = "test_arithmetic.py", "test_simulation.py"
 TIMELINE, CASH, WORLD = "sim/simulation/timeline.py", "sim/simulation/cashflow.py", "sim/engine/world.py"
+UNITS = "sim/engine/units.py"
 
 MUTANTS = (
     Mutant(
         "ramp: one month too late",
         TIMELINE,
-        "x = np.clip((t - delay) / length, 0.0, 1.0)",
-        "x = np.clip((t - 1 - delay) / length, 0.0, 1.0)",
+        "x = np.clip((t - delay.T) / length, 0.0, 1.0)",
+        "x = np.clip((t - 1 - delay.T) / length, 0.0, 1.0)",
         (f"{MONTHS}::test_reach_by_month_is_the_contracts",),
     ),
     Mutant(
         "ramp ignored",
         TIMELINE,
-        "length = np.maximum(ramp, 1.0)",
-        "length = np.ones_like(ramp)",
+        "length = np.maximum(ramp, 1.0).T",
+        "length = np.ones_like(ramp).T",
         (f"{MONTHS}::test_reach_by_month_is_the_contracts",),
     ),
     Mutant(
@@ -39,15 +40,15 @@ MUTANTS = (
     Mutant(
         "fade from the launch on, not from the end of the ramp",
         TIMELINE,
-        "np.maximum(t - delay - length, 0.0)",
-        "np.maximum(t - delay, 0.0)",
+        "np.maximum(t - delay.T - length, 0.0)",
+        "np.maximum(t - delay.T, 0.0)",
         (f"{MONTHS}::test_reach_by_month_is_the_contracts",),
     ),
     Mutant(
         "transfer from pilot to rollout ignored",
         TIMELINE,
-        "kept = transfer * np.ones_like(t)",
-        "kept = np.ones_like(transfer * t)",
+        "(transfer.T * fade).T",
+        "(fade + 0 * transfer.T).T",
         (f"{MONTHS}::test_reach_by_month_is_the_contracts",),
     ),
     Mutant(
@@ -60,15 +61,15 @@ MUTANTS = (
     Mutant(
         "growth: month 1 grows already",
         TIMELINE,
-        "(1 + rate_annual) ** ((months(horizon) - 1) / 12)",
-        "(1 + rate_annual) ** (months(horizon) / 12)",
+        "((months(horizon).T - 1) / 12)",
+        "(months(horizon).T / 12)",
         (f"{MONTHS}::test_growth_and_season",),
     ),
     Mutant(
         "growth: the annual rate every month",
         TIMELINE,
-        "(1 + rate_annual) ** ((months(horizon) - 1) / 12)",
-        "(1 + rate_annual) ** (months(horizon) - 1)",
+        "((months(horizon).T - 1) / 12)",
+        "(months(horizon).T - 1)",
         (f"{MONTHS}::test_growth_and_season",),
     ),
     Mutant(
@@ -108,7 +109,7 @@ MUTANTS = (
     ),
     Mutant(
         "after ignored: the same contacts deflected and handled faster",
-        WORLD,
+        UNITS,
         "left = before.treated - taken.treated_total",
         "left = before.treated",
         (f"{ARITHMETIC}::test_after_is_the_contracts_formula",),
