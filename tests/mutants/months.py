@@ -112,6 +112,20 @@ MUTANTS = (
         UNITS,
         "left = before.treated - taken.treated_total",
         "left = before.treated",
+        ("test_fast_paths.py::test_a_month_tells_all_months_of_a_model_without_memory",),
+    ),
+    Mutant(
+        "after ignored in what one month brings: only what control takes is gone",
+        UNITS,
+        "taken = whole.treated_total - none.treated_total",
+        "taken = 0 * whole.treated_total",
+        (f"{ARITHMETIC}::test_after_is_the_contracts_formula",),
+    ),
+    Mutant(
+        "what an outcome takes from the next one does not ramp with it",
+        UNITS,
+        "(-taken, term[1] * share)",
+        "(-taken, term[1])",
         (f"{ARITHMETIC}::test_after_is_the_contracts_formula",),
     ),
     Mutant(
