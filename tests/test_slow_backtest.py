@@ -76,10 +76,10 @@ def test_a_fit_that_fails_gives_no_scores_and_exit_3(tmp_path: Path) -> None:
     found = library.backtest(config, holdout=1, sets=few, out=tmp_path)
     assert (found.result["trusted"], found.result["rows"]) == (False, [])
     assert found.sentence.startswith("No forecast can be scored: x, fitted before 5: ")
-    assert found_answer("backtest", found, backtest_lines, quiet=True).code == UNTRUSTED
+    assert found_answer("backtest", backtest_lines, found, quiet=True).code == UNTRUSTED
     told = library.backtest(config, holdout=1, sets=few, out=tmp_path, allow_untrusted=True)
     assert told.sentence.startswith("Not to be trusted: Of 4 held-out values ")
-    assert found_answer("backtest", told, backtest_lines, quiet=True).code == UNTRUSTED
+    assert found_answer("backtest", backtest_lines, told, quiet=True).code == UNTRUSTED
 
 
 def test_command_line_tells_the_sentence_the_table_and_the_place(sim: Sim, tmp_path: Path) -> None:

@@ -28,6 +28,10 @@ def sign_changes(values: FloatArray) -> IntArray:
     >>> sign_changes(np.array([[-1.0, 0.0, 2.0, -3.0], [-1.0, 0.0, -2.0, -3.0]])).tolist()
     [2, 0]
     """
+    if values.all():
+        negative = values < 0
+        flips = np.count_nonzero(negative[..., 1:] != negative[..., :-1], axis=-1)
+        return np.asarray(flips, dtype=np.int64)
     signs = np.sign(values)
     # Carry the last non-zero sign over zeros, so that neighbours can be compared.
     last = np.maximum.accumulate(np.where(signs != 0, np.arange(values.shape[-1]), 0), axis=-1)
@@ -96,10 +100,10 @@ def isolate(coefficients: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]
 
 def _halve(pieces: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Split Bernstein coefficients at the middle of their interval (de Casteljau)."""
-    width = pieces.shape[1]
-    left, right = np.empty_like(pieces), np.empty_like(pieces)
-    current = pieces
-    for k in range(width):
-        left[:, k], right[:, width - 1 - k] = current[:, 0], current[:, -1]
-        current = 0.5 * (current[:, :-1] + current[:, 1:])
-    return left, right
+    # Coefficient by coefficient in memory, so that each step is one pass over the rows.
+    current = np.ascontiguousarray(pieces.T)
+    left, right = np.empty_like(current), np.empty_like(current)
+    for k in range(len(current)):
+        left[k], right[len(right) - 1 - k] = current[0], current[-1]
+        current = 0.5 * (current[:-1] + current[1:])
+    return np.ascontiguousarray(left.T), np.ascontiguousarray(right.T)
