@@ -122,7 +122,8 @@ def churn() -> Statistics:
     )
     r, d = left[..., :-1], -np.diff(left, axis=2)
     whole = r.sum(axis=(0, 1))
-    expected = (r * -np.log1p(-d.sum(axis=(0, 1)) / whole)).sum(axis=2)
+    # Sizes are leavers expected of those at risk in the middle of each month, whatever the arm.
+    expected = ((r - d / 2) * -np.log1p(-d.sum(axis=(0, 1)) / whole)).sum(axis=2)
     # Beta-discrete-Weibull: S(t) = B(alpha, beta + t^c) / B(alpha, beta), log_odds = log(alpha / beta).
     k, log_c = pm.HalfNormal("k", 1.0), pm.Normal("log_c", 0.0, 0.3)
     beta = 1 / k
