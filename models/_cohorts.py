@@ -15,6 +15,9 @@ import numpy as np
 from sim.records.arrays import FloatArray
 from sim.records.summary import PilotSummary
 
+_BLOCK = 250
+"""Samples that are followed at once: their cohorts stay near the processor."""
+
 
 @dataclass(frozen=True, slots=True)
 class Alive:
@@ -45,48 +48,59 @@ def _survivors(
     joiners: FloatArray,
     observed: int | None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the customers at the end of each month, and those beyond `observed`, (month, sample, segment).
+    """Return the customers at the end of each month, and those beyond `observed`, (month, segment, sample).
+
+    Customers are kept by cohort, those who joined last first and then the stock by its tenure: in each month
+    the hazards of neighbouring tenures then lie beside one another in memory.
 
     Parameters
     ----------
-    hazards : pair of (tenure month, sample, segment) arrays
+    hazards : pair of (tenure month, segment, sample) arrays
         Under control and treatment; of length 1 when constant.
     share : (sample or 1, month) array
         Reach r_t; all zero for the control's course.
-    stock : (tenure month, sample or 1, segment) array
+    stock : (tenure month, segment, sample or 1) array
         Customers at the start by completed months of tenure.
-    joiners : (month, sample or 1, segment) array
+    joiners : (month, segment, sample or 1) array
     observed : int or None
         Whole months of tenure that were observed; None where that has no meaning.
     """
     control, treated = hazards
     months, shape = joiners.shape[0], control.shape[1:]
     constant = control.shape[0] == 1 and treated.shape[0] == 1
-    there = np.broadcast_to(stock, (stock.shape[0], *shape)).copy()
-    # Joiners by completed months of tenure; each month they move up one place.
-    young = np.zeros((1 if constant else months, *shape))
     total, late = np.empty((months, *shape)), np.zeros((months, *shape))
+    if not constant:  # one arm may still be
+        most = max(len(control), len(treated))
+        control, treated = (np.broadcast_to(h, (most, *shape)) for h in (control, treated))
+    stays, gap = 1 - control, treated - control
+    # A reach within 0 and 1 leaves the hazard between those of the arms.
+    within = bool(share.size) and share.min() >= 0 and share.max() <= 1
+    newest = months - 1
+    there = np.empty((1 if constant else newest + len(stock), *shape))
+    there[0 if constant else newest :] = stock.sum(axis=0) if constant else stock
+    room = np.empty_like(there)
     for month in range(months):
-        reach = share[:, month, None]
-
-        def staying(start: int, count: int, reach: FloatArray = reach) -> FloatArray:
-            if constant:
-                start, count = 0, 1
-            low, high = (h if len(h) == 1 else h[start : start + count] for h in (control, treated))
-            return 1 - np.clip(low + reach * (high - low), 0.0, 1.0) if reach.any() else 1 - low
-
-        there *= staying(month, len(there))
+        first = 0 if constant else newest - month
+        customers, reach = there[first:], share[:, month]
         if constant:
-            young[0] = (young[0] + joiners[month]) * staying(0, 1)[0]
+            customers += joiners[month]
+        elif month == 0:
+            customers[0] += joiners[0]  # they have the tenure of the newest of the stock
         else:
-            young[1 : month + 1] = young[:month]
-            young[0] = joiners[month]
-            young[: month + 1] *= staying(0, month + 1)
-        total[month] = there.sum(axis=0) + young[: month + 1].sum(axis=0)
-        if observed is not None:
-            # Place j holds the stock in month j + month + 1 of its tenure, joiners in month j + 1 of theirs.
-            late[month] = there[max(observed - month, 0) :].sum(axis=0)
-            late[month] += young[observed : month + 1].sum(axis=0)
+            customers[0] = joiners[month]
+        staying = stays[: len(customers)]
+        if reach.any():
+            part = room[: len(customers)]
+            np.multiply(gap[: len(customers)], reach, out=part)
+            np.subtract(staying, part, out=part)
+            staying = part if within else np.clip(part, 0.0, 1.0, out=part)
+        customers *= staying
+        if observed is None:
+            customers.sum(axis=0, out=total[month])
+        else:
+            # Place j holds those in month j + 1 of their tenure.
+            customers[observed:].sum(axis=0, out=late[month])
+            np.add(customers[:observed].sum(axis=0), late[month], out=total[month])
     return total, late
 
 
@@ -118,13 +132,23 @@ def follow(
     low, high = (np.broadcast_to(h, (len(h), *shape)) for h in (control, treated))
     months = share.shape[1]
     arriving = tuple(np.moveaxis(j, -1, 0) for j in joiners)
-    without = _survivors((low, low), np.zeros_like(share), stock, arriving[0], observed)
-    under = _survivors((low, high), share, stock, arriving[1], observed)
+    found = np.empty((4, months, shape[1], samples))
+    for start in range(0, samples, _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        reach = share[rows] if len(share) > 1 else share
+        # Samples last: what is done is then done in long runs of memory, however few the segments are.
+        both = [np.ascontiguousarray(np.moveaxis(h[:, rows], 1, 2)) for h in (low, high)]
+        there, came, instead = (
+            np.moveaxis(v[:, rows] if v.shape[1] > 1 else v, 1, 2) for v in (stock, *arriving)
+        )
+        without = _survivors((both[0], both[0]), np.zeros_like(reach), there, came, observed)
+        under = _survivors((both[0], both[1]), reach, there, instead, observed)
+        for part, values in zip(found, (without[0], under[0], without[1], under[1]), strict=True):
+            part[:, :, rows] = values
     courses = (
         np.cumprod(np.broadcast_to(1 - hazard[:months], (months, *shape)), axis=0) for hazard in (low, high)
     )
-    by_month = (without[0], under[0], without[1], under[1], *courses)
-    return Alive(*(np.moveaxis(values, 0, -1) for values in by_month))
+    return Alive(*(values.T for values in found), *(np.moveaxis(values, 0, -1) for values in courses))
 
 
 def stock_mix(summary: PilotSummary | None, period_months: float, segments: int, given: Any) -> FloatArray:

@@ -280,7 +280,9 @@ class Churn:
         if not constant and summary is not None:
             observed = round(_lifetime.pooled(summary)[0].size / per_month)
         tenures = len(mix) + months
-        hazards = [_monthly(state, tenures, per_month) for state in (control, treated)]
+        curve = control.draws or treated.draws  # the arms of a fit share it: they differ in their shift
+        gained = None if curve is None else _gained(curve, tenures, per_month)
+        hazards = [_monthly(state, gained) for state in (control, treated)]
         stock = np.zeros((1, segments)) if exposure.stock is None else exposure.stock
         joiners = exposure.control, exposure.treated
         alive = follow(hazards[0], hazards[1], reach.share, mix[:, None, :] * stock, joiners, observed)
@@ -298,13 +300,19 @@ class Churn:
         )
 
 
-def _monthly(state: ArmState, months: int, per_month: float) -> FloatArray:
+def _gained(draws: Draws, months: int, per_month: float) -> FloatArray:
+    """Cumulative hazard gained in each month of tenure before any shift, (tenure month, sample, 1)."""
+    log_odds, k, log_c = (draws[name][:, None] for name in ("log_odds", "k", "log_c"))
+    time = powered(np.arange(months + 1.0) * per_month, log_c, np)
+    by_month: FloatArray = gains(log_odds, k, time, np).T[:, :, None]
+    return by_month
+
+
+def _monthly(state: ArmState, gained: FloatArray | None) -> FloatArray:
     """Monthly hazard of an arm by month of tenure, (tenure month or 1, sample, segment)."""
-    if state.draws is None:
+    if state.draws is None or gained is None:
         return state.level[None]
-    log_odds, k, log_c = (state.draws[name][:, None] for name in ("log_odds", "k", "log_c"))
-    hazards = gains(log_odds, k, powered(np.arange(months + 1.0) * per_month, log_c, np), np).T[:, :, None]
-    monthly: FloatArray = -np.expm1(-np.exp(state.draws["shift"][:, state.arm, :]) * hazards)
+    monthly: FloatArray = -np.expm1(-np.exp(state.draws["shift"][:, state.arm, :]) * gained)
     if state.relative is not None:
         monthly = np.clip(monthly * (1 + state.relative), 0.0, 1.0)
     return monthly

@@ -204,9 +204,8 @@ MUTANTS = (
     Mutant(
         "churn: joiners spared in their first month",
         "models/_cohorts.py",
-        "            young[0] = joiners[month]\n            young[: month + 1] *= staying(0, month + 1)",
-        "            young[1 : month + 1] *= staying(0, month + 1)[1:]\n"
-        "            young[0] = joiners[month]",
+        "        customers *= staying\n",
+        "        customers[1:] *= staying[1:]\n",
         (f"{CHURN}::test_fitted_tail_follows_the_stock_at_its_tenure_mix",),
     ),
     Mutant(
