@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from sim.engine.held import at_mean, put
+from sim.engine.runs import in_runs
 from sim.engine.world import Strategy, World
 from sim.records.arrays import FloatArray
 from sim.records.check import Check
 from sim.report.words import money as money_words
 from sim.simulation.draws import child
 
+_RUN = 1000
+"""States that are simulated at once where only their NPV is kept."""
 _STATED = (".control", ".treated", ".effect")
 
 
@@ -87,8 +90,8 @@ def independence(world: World, strategy: Strategy, rho: float = 0.5) -> Check | 
         better = gain if state.plan.better == "higher" else -gain
         rows = np.argsort(better)[np.argsort(np.argsort(scores))]
         fits[name] = {key: values[rows] for key, values in world.fits[name].items()}
-    joint = World(world.prepared, fits, world.drawn).strategy(strategy.name)
-    alone, together = (money_words(float(_npv(s).std()), None) for s in (strategy, joint))
+    joint = _npv_of(World(world.prepared, fits, world.drawn), strategy.name)
+    alone, together = (money_words(float(npv.std()), None) for npv in (_npv(strategy), joint))
     currency = world.plan.currency
     message = (
         f"outcomes are fitted separately and taken as independent: NPV has a standard deviation of {alone} "
@@ -116,8 +119,8 @@ def missing_control(world: World, strategy: Strategy) -> Check | None:
         # What was observed stands in for what the rollout meets: churn's levels follow from its shifts.
         draws = fits[name]
         fits[name] = {**draws, "shift" if "shift" in draws else "level": draws["fitted"]}
-    plain = World(world.prepared, fits, world.drawn.replaced({})).strategy(strategy.name)
-    now, then = (money_words(float(_npv(s).std()), None) for s in (strategy, plain))
+    plain = _npv_of(World(world.prepared, fits, world.drawn.replaced({})), strategy.name)
+    now, then = (money_words(float(npv.std()), None) for npv in (_npv(strategy), plain))
     currency = world.plan.currency
     message = (
         f"{', '.join(blind)}: without a control group NPV has a standard deviation of {now} {currency}; with "
@@ -132,6 +135,11 @@ def _npv(strategy: Strategy) -> FloatArray:
     return value
 
 
+def _npv_of(world: World, name: str) -> FloatArray:
+    """Return the NPV of a strategy by sample."""
+    return np.concatenate(in_runs(world, _RUN, lambda run: _npv(run.strategy(name))))
+
+
 def _is_stated(path: str) -> bool:
     head = path.split(".by.", maxsplit=1)[0]
     return head.startswith("outcomes.") and head.endswith(_STATED)
@@ -141,4 +149,4 @@ def _variance(world: World, strategy: str, *, fits: bool, free: set[str]) -> flo
     """Return the variance of NPV with everything but one kind of source at its mean."""
     fitted = {world.plan.outcomes[name].path for name in world.fits}
     held = put(world, lambda path: not fits if path in fitted else path not in free, at_mean)
-    return float(_npv(held.strategy(strategy)).var())
+    return float(_npv_of(held, strategy).var())

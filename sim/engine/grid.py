@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from sim.engine.study import Setting, Study, cores, metrics_of
+from sim.engine.runs import cores
+from sim.engine.study import Setting, Study, metrics_of
 from sim.engine.world import World
 from sim.finance.metrics import PAYBACKS
 from sim.records.arrays import FloatArray

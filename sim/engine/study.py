@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +15,7 @@ from sim.config.plan import Plan
 from sim.engine.fit import Progress, fit_all
 from sim.engine.pilots import Pilots
 from sim.engine.prepare import Prepared, prepare
+from sim.engine.runs import in_runs
 from sim.engine.summary import measured
 from sim.engine.world import World
 from sim.finance.metrics import METRICS, Measured
@@ -57,6 +56,8 @@ class Study:
     refit : bool
         Sample the outcomes of the unchanged config anew.
     progress : callable or None
+    before : callable or None
+        Called with the prepared config before anything is fitted; raises what speaks against it.
 
     Attributes
     ----------
@@ -72,6 +73,7 @@ class Study:
     store: Path = Path("results/.fits")
     refit: bool = False
     progress: Progress | None = None
+    before: Callable[[Prepared], None] | None = None
     world: World = field(init=False)
     checks: tuple[Check, ...] = field(init=False)
 
@@ -84,6 +86,8 @@ class Study:
         self._own = threading.local()
         self._reading = threading.Lock()
         prepared = self._prepared({})
+        if self.before is not None:
+            self.before(prepared)
         self._fits = fit_all(prepared, self.store, refit=self.refit, progress=self.progress)
         self.checks = (*prepared.checks, *fit_checks(self._fits))
         self.world = World(prepared, {name: fit.draws for name, fit in self._fits.items()}, prepared.drawn)
@@ -241,12 +245,6 @@ def fit_checks(fits: Mapping[str, Fit]) -> list[Check]:
     ]
 
 
-def cores() -> int:
-    """Return how many threads have work: two, where there are two cores."""
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(2, there)
-
-
 def metrics_of(
     world: World, name: str, only: Collection[str] = METRICS, *, beside: Collection[str] = ()
 ) -> tuple[dict[str, FloatArray], dict[str, Any]]:
@@ -265,16 +263,14 @@ def metrics_of(
     """
     wanted, rate = {*only, *beside}, world.discount_rate
 
-    def measure(start: int) -> Measured:
-        run = world.run(start, RUN)
+    def measure(run: World) -> Measured:
         return measured(run, run.strategy(name), wanted, rate)
 
     if world.n < 2 * RUN:
-        found = measured(world, world.strategy(name), wanted, rate)
+        found = measure(world)
     else:
         # The C library keeps memory that is given back up to the size of what was given back before.
         np.empty(_KEEP)
-        with ThreadPoolExecutor(cores()) as pool:
-            found = Measured.joined(list(pool.map(measure, range(0, world.n, RUN))))
+        found = Measured.joined(in_runs(world, RUN, measure))
     metrics, probability, risk = found.blocks(world.plan.horizon, world.plan.hurdle, only)
     return found.samples, {"metrics": metrics, "probability": probability, "risk": risk}
