@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import time
@@ -15,18 +16,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.commands.pages import draw_pages, has_page, redraw
+from sim.commands.what_if import write_what_if
 from sim.engine.fit import Progress, fit_all
 from sim.engine.prepare import Prepared, prepare
+from sim.engine.size import check_disk
 from sim.engine.study import fit_checks
 from sim.engine.summary import pooled, summarise
 from sim.engine.world import Strategy, World
 from sim.errors import Problem, ProblemsError
 from sim.records.arrays import FloatArray
-from sim.records.fit import Fit
+from sim.records.fit import Fit, usable
 from sim.records.quantity import quoted
 from sim.records.versions import version
-from sim.report.write import file_name, is_whole, publish
+from sim.report.write import file_name, is_whole, occupied, publish
 from sim.simulation.cashflow import Kind
+from sim.whole import told, workplace
 
 if TYPE_CHECKING:
     import pyarrow
@@ -60,6 +64,11 @@ class Result:
     def trusted(self) -> bool:
         """Whether every check passed."""
         return bool(self.summary["trusted"])
+
+    @property
+    def has_figures(self) -> bool:
+        """Whether it says anything of money or effects; what cannot be trusted is left out."""
+        return self.summary["best"] is not None
 
     @property
     def headline(self) -> str:
@@ -159,29 +168,20 @@ def run(
 ) -> Result:
     """Run a prepared forecast; the part of `forecast` that costs time."""
     plan = prepared.plan
-    target = out / slug(plan.name) / prepared.run_id(allow_untrusted=allow_untrusted)
+    target = place_of(prepared, out, allow_untrusted=allow_untrusted)
     store = fit_store(out)
     if not refit and is_whole(target):
         if plots and not has_page(target):
-            redraw(target, store)
+            redraw(target, store, lambda: world_of(prepared, fit_all(prepared, store)))
         return Result(target, reused=True)
-    if target.exists() and not is_whole(target):
-        raise ProblemsError(
-            Problem(
-                "something that is not a whole run stands where the result belongs",
-                "nothing, or a whole run",
-                "look at it and move it away",
-                str(target),
-            )
-        )
-    _writable(out)
+    check_place(prepared, out, allow_untrusted=allow_untrusted)
     started = time.perf_counter()
     fits = fit_all(prepared, store, refit=refit, progress=progress)
     seconds = {"fit": round(time.perf_counter() - started, 3)}
     checks = [*prepared.checks, *fit_checks(fits)]
     trusted = all(check.status != "fail" for check in checks)
-    show = trusted or allow_untrusted
-    world = World(prepared, {name: fit.draws for name, fit in fits.items()}, prepared.drawn) if show else None
+    show = trusted or (allow_untrusted and all(usable(fit.checks) for fit in fits.values()))
+    world = world_of(prepared, fits) if show else None
     summary, strategies = summarise(world, plan, checks, trusted=trusted)
 
     def build(folder: Path) -> dict[str, Any]:
@@ -199,6 +199,8 @@ def run(
         _posteriors(folder, fits)
         manifest = _manifest(prepared, fits, summary["checks"], seconds)
         if plots:
+            if world is not None:
+                write_what_if(folder, world, summary["best"])
             draw_pages(folder, manifest, store)
         return manifest
 
@@ -206,12 +208,18 @@ def run(
     return Result(target)
 
 
+def world_of(prepared: Prepared, fits: Mapping[str, Fit]) -> World:
+    """Return the world that a prepared config and its fits describe."""
+    return World(prepared, {name: fit.draws for name, fit in fits.items()}, prepared.drawn)
+
+
 def _posteriors(folder: Path, fits: Mapping[str, Fit]) -> None:
     """Copy the stored posterior of each fit into the run."""
     if fits:
         (folder / "posterior").mkdir()
     for name, fit in fits.items():
-        shutil.copyfile(fit.netcdf, folder / "posterior" / f"{file_name(name)}.nc")
+        with told("the posterior", fit.netcdf, missing=True):
+            shutil.copyfile(fit.netcdf, folder / "posterior" / f"{file_name(name)}.nc")
 
 
 def fit_store(out: str | Path) -> Path:
@@ -219,15 +227,24 @@ def fit_store(out: str | Path) -> Path:
     return Path(os.environ.get("SIM_FITS") or Path(out) / ".fits")
 
 
-def _writable(out: Path) -> None:
-    """Fail before sampling rather than after it."""
-    here = out
-    while not here.exists() and here != here.parent:
-        here = here.parent
-    if not here.is_dir() or not os.access(here, os.W_OK):
-        raise ProblemsError(
-            Problem(f"{here} cannot be written to", "a writable folder", "choose another --out", str(out))
-        )
+def check_place(prepared: Prepared, out: Path, *, allow_untrusted: bool = False) -> None:
+    """Refuse a place where the result cannot be put, before time is spent on it."""
+    target = place_of(prepared, out, allow_untrusted=allow_untrusted)
+    if occupied(target):  # raises where anything else stands there
+        return
+    here = next(folder for folder in target.parents if os.path.lexists(folder))
+    try:
+        with workplace(here / "run") as folder:
+            (folder / "tried").write_bytes(b"tried")
+    except OSError as error:
+        found = f"{here} cannot be written to ({error.strerror}); choose another --out"
+        raise ProblemsError(Problem(found, file=str(out))) from error
+    check_disk(prepared.plan, {name: len(each) for name, each in prepared.segments.items()}, here)
+
+
+def place_of(prepared: Prepared, out: Path, *, allow_untrusted: bool) -> Path:
+    """Return the folder of a run, ``<out>/<slug>/<run>``."""
+    return out / slug(prepared.plan.name) / prepared.run_id(allow_untrusted=allow_untrusted)
 
 
 def _columns(
@@ -276,12 +293,15 @@ def _manifest(
         "config": plan.resolved,
         "config_file": prepared.source.file,
         "set": sorted(".".join(map(str, key)) for key in prepared.source.overridden),
+        "lines": {".".join(quoted(str(part)) for part in key): n for key, n in prepared.source.lines.items()},
         "data": dict(prepared.data),
         "seed": plan.seed,
         "samples": plan.samples,
         "versions": {name: version(name) for name in libraries},
         "fits": {
-            name: {"key": fit.key, "reused": fit.reused, **fit.diagnostics} for name, fit in fits.items()
+            name: {"key": fit.key, "reused": fit.reused}
+            | {figure: value if math.isfinite(value) else None for figure, value in fit.diagnostics.items()}
+            for name, fit in fits.items()
         },
         "pilots": {
             name: {"arms": summary.arms, "segments": summary.segments, "months": summary.months}

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sim.commands.what_if import WHAT_IF, write_what_if
+from sim.engine.world import World
 from sim.report.pictures import fetch, keep, picture
 from sim.report.write import MANIFEST, publish
 
 PAGE = "report.html"
+_DRAWING = threading.Lock()
+"""Matplotlib draws for one thread at a time."""
 
 
 def has_page(target: Path) -> bool:
@@ -19,7 +24,7 @@ def has_page(target: Path) -> bool:
     return PAGE in json.loads((target / MANIFEST).read_text("utf-8"))["files"]
 
 
-def redraw(target: Path, store: Path) -> None:
+def redraw(target: Path, store: Path, world: Callable[[], World] | None = None) -> None:
     """Put newly drawn plots and page into a published run; all else in it stays as it is.
 
     Parameters
@@ -28,16 +33,23 @@ def redraw(target: Path, store: Path) -> None:
         A whole run.
     store : Path
         Folder of the stored fits, where pictures of posteriors may be kept.
+    world : callable, optional
+        Makes the run's world again, for what the page tells beyond the summary where that is not there yet.
     """
     manifest = json.loads((target / MANIFEST).read_text("utf-8"))
     del manifest["files"]
 
     def drawn(folder: str, names: Sequence[str]) -> set[str]:
         # Answers of other commands lie inside the run, with plots and manifests of their own.
-        return {"plots", PAGE, MANIFEST} & set(names) if Path(folder) == target else set()
+        # What a killed command left there, or a living one is making, is hidden.
+        hidden = {name for name in names if name.startswith(".")}
+        return hidden | ({"plots", PAGE, MANIFEST} & set(names)) if Path(folder) == target else set()
 
     def build(folder: Path) -> dict[str, Any]:
         shutil.copytree(target, folder, dirs_exist_ok=True, ignore=drawn)
+        best = json.loads((folder / "summary.json").read_text("utf-8"))["best"]
+        if world is not None and best is not None and not (folder / WHAT_IF).is_file():
+            write_what_if(folder, world(), best)
         draw_pages(folder, manifest, store)
         return dict(manifest)
 
@@ -46,16 +58,20 @@ def redraw(target: Path, store: Path) -> None:
 
 def draw_pages(folder: Path, manifest: Mapping[str, Any], store: Path) -> None:
     """Draw the plots and the page of a run from the files in its folder; see `redraw`."""
+    from sim.report.fit_plots import KINDS
     from sim.report.page import render
     from sim.report.plots import draw as draw_plots
 
     pictures = {
-        folder / "plots" / picture(name): (store / fit["key"], name) for name, fit in manifest["fits"].items()
+        folder / "plots" / picture(name, kind): (store / fit["key"], f"{kind}:{name}")
+        for name, fit in manifest["fits"].items()
+        for kind in ("posterior", *KINDS)
     }
     for path, (fit, name) in pictures.items():
         fetch(fit, name, path)
-    draw_plots(folder)
-    render(folder, manifest)
+    with _DRAWING:
+        draw_plots(folder)
+        render(folder, manifest)
     for path, (fit, name) in pictures.items():
         if path.is_file():
             keep(fit, name, path)

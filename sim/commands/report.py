@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from sim.commands.forecast import DEFAULT_OUT, Result, fit_store
+from sim.commands.forecast import DEFAULT_OUT, Result, fit_store, world_of
 from sim.commands.pages import redraw
+from sim.commands.what_if import WHAT_IF
+from sim.engine.fit import fit_all
+from sim.engine.prepare import Prepared, prepare
 from sim.errors import Problem, ProblemsError
+from sim.report.reproduce import settings
 from sim.report.write import MANIFEST, is_whole
 
 
@@ -43,6 +50,21 @@ def report(run: str | Path, *, out: str | Path = DEFAULT_OUT) -> Result:
     out : path
         Folder of the results.
     """
-    target = find(str(run), Path(out))
-    redraw(target, fit_store(out))
+    target, store = find(str(run), Path(out)), fit_store(out)
+    manifest = json.loads((target / MANIFEST).read_text("utf-8"))
+    prepared = None if (target / WHAT_IF).is_file() else _again(target, manifest)
+    redraw(target, store, None if prepared is None else lambda: world_of(prepared, fit_all(prepared, store)))
     return Result(target)
+
+
+def _again(target: Path, manifest: Mapping[str, Any]) -> Prepared | None:
+    """Return the config of a run, where it and its data are still what they were; None elsewhere."""
+    sets = settings(manifest)
+    if sets is None:
+        return None
+    try:
+        prepared = prepare(Path(manifest["config_file"]), sets)
+    except (ProblemsError, OSError):
+        return None
+    names = {prepared.run_id(allow_untrusted=allowed) for allowed in (False, True)}
+    return prepared if target.name in names else None

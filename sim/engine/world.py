@@ -9,7 +9,7 @@ import numpy as np
 
 from sim.config.plan import FlowPlan, OutcomePlan
 from sim.engine.units import Term, Units
-from sim.records.arrays import FloatArray
+from sim.records.arrays import FloatArray, IntArray
 from sim.records.projection import ArmState, Projection
 from sim.simulation.cashflow import Ledger, blank, flow, total
 from sim.simulation.timeline import DAYS_PER_MONTH, growth
@@ -74,15 +74,18 @@ class World(Units):
         ----------
         start, length : int
         """
-        rows = slice(start, min(start + length, self.n))
+        return self.some(slice(start, min(start + length, self.n)))
 
-        def some(values: FloatArray) -> FloatArray:
+    def some(self, rows: slice | IntArray) -> World:
+        """Return the world of the states in these rows."""
+
+        def taken(values: FloatArray) -> FloatArray:
             return values[rows] if len(values) == self.n else values
 
-        plan = replace(self.plan, draws=rows.stop - rows.start, chains=1)
-        volumes = {name: some(paths) for name, paths in self.prepared.volumes.items()}
-        fits = {name: {k: some(values) for k, values in d.items()} for name, d in self.fits.items()}
-        drawn = self.drawn.replaced({path: some(column) for path, column in self.drawn.columns.items()})
+        plan = replace(self.plan, draws=len(np.arange(self.n)[rows]), chains=1)
+        volumes = {name: taken(paths) for name, paths in self.prepared.volumes.items()}
+        fits = {name: {k: taken(values) for k, values in d.items()} for name, d in self.fits.items()}
+        drawn = self.drawn.replaced({path: taken(column) for path, column in self.drawn.columns.items()})
         return World(replace(self.prepared, plan=plan, volumes=volumes), fits, drawn)
 
     def strategy(self, name: str) -> Strategy:
@@ -201,7 +204,7 @@ class World(Units):
             once=None if item.once_path is None else self.scalar(item.once_path, 0.0),
             at=item.at,
             monthly=monthly,
-            listed=np.concatenate(listed, axis=1) if listed else None,
+            listed=np.concatenate(np.broadcast_arrays(*listed), axis=1) if listed else None,
             counted=counted,
             amount=None if item.amount_path is None else self.scalar(item.amount_path, 0.0),
             first=item.first,

@@ -1,42 +1,130 @@
-"""The resolved config as a flat list of what was assumed."""
+"""What was assumed: every setting of a run in plain words, where it comes from, and what it is worth."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from sim.records.quantity import quoted
+from sim.report import page_words as words
+from sim.report.path_words import label
 from sim.report.words import digits, number
 
 # What the reader of a report does not decide on.
 _SILENT = {"limits", "sampling", "columns"}
+_RATES = ("discount_rate", "growth", "inflation")
+_FORMS = ("once", "monthly", "daily")
+
+type Key = tuple[str, ...]
 
 
-def assumptions(config: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """List every setting by its dotted path, quantities in words.
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """One setting of a run.
 
     Parameters
     ----------
-    config : mapping
-        The resolved config, as in ``manifest.json``.
+    path : str
+        Its dotted key, as ``--set`` takes it.
+    name, value, source : str
+        In words: what it is, what was taken, and where that comes from.
+    worth : str
+        What it is worth in money; empty where it moves nothing or is no number.
+    size : float [currency]
+        By how much it moves the mean NPV.
+    """
+
+    path: str
+    name: str
+    value: str
+    source: str = ""
+    worth: str = ""
+    size: float = 0.0
+
+
+def assumptions(manifest: Mapping[str, Any], what_if: Mapping[str, Any] | None = None) -> list[Assumption]:
+    """List every setting, those that are worth most first.
+
+    Parameters
+    ----------
+    manifest : mapping
+        With ``config`` as resolved, ``lines``, ``set`` and ``config_file``.
+    what_if : mapping, optional
+        Contents of ``what_if.json``.
 
     Examples
     --------
-    >>> assumptions({"costs": {"licence": {"monthly": {"low": 3000.0, "high": 5000.0}, "from": 1}}})
-    [('costs.licence.monthly', '3,000 to 5,000 (90 %)'), ('costs.licence.from', '1')]
+    >>> config = {"costs": {"licence": {"monthly": {"low": 3000.0, "high": 5000.0}, "from": 1}}}
+    >>> [(one.name, one.value) for one in assumptions({"config": config})]
+    [('licence: a month', '3,000 to 5,000 (90 %)'), ('licence: first month', '1')]
     """
-    return list(_walk(config, ()))
+    worths = {} if what_if is None else {_short(path): worth for path, worth in what_if["worth"].items()}
+    year = None if what_if is None else what_if["year_less"]
+    found = []
+    for path, value, cited in _walk(manifest.get("config", {}), ()):
+        key = ".".join(quoted(part) for part in path)
+        told, size = "", 0.0
+        if (worth := worths.get(_short(key))) is not None:
+            told, size = words.worth(worth["change"]), max(map(abs, worth["change"]))
+        elif key == "programme.horizon" and year is not None:
+            told, size = words.year_less(year), abs(year)
+        found.append(Assumption(key, label(key), value, cited or _source(path, manifest), told, size))
+    return sorted(found, key=lambda one: -one.size)
 
 
-def _walk(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _short(key: str) -> str:
+    """Return a key without what its short form leaves out, ``costs.x.once`` and ``costs.x`` being the same.
+
+    >>> _short("volumes.sessions.monthly.by.DE"), _short("costs.licence.monthly")
+    ('volumes.sessions.by.DE', 'costs.licence')
+    """
+    whole, by, segment = key.partition(".by.")
+    for form in (*_FORMS, "months"):
+        whole = whole.removesuffix(f".{form}")
+    return whole + by + segment
+
+
+def _source(path: Key, manifest: Mapping[str, Any]) -> str:
+    """Say where a setting comes from: the command line, a line of the config, or nobody."""
+    key = ".".join(path)
+    if any(key == _short(one) or f"{key}.".startswith(f"{one}.") or one.startswith(f"{key}.")
+           for one in manifest.get("set", [])):  # fmt: skip
+        return words.COMMAND_LINE
+    lines = manifest.get("lines")
+    if lines is None:
+        return ""
+    named = [".".join(quoted(part) for part in parts) for parts in _forms(path)]
+    line = next((lines[name] for name in named if name in lines), None)
+    return words.DEFAULT if line is None else words.line(manifest.get("config_file", ""), line)
+
+
+def _forms(path: Key) -> Iterator[Key]:
+    """Yield the keys under which a setting may stand in the file: as it is, in short, or as a part of it."""
+    yield path
+    yield tuple(part for part in path if part not in _FORMS)
+    # An outcome takes what it does not state from [pilot] or [rollout].
+    if path[0] == "outcomes" and len(path) > 2:
+        yield ("pilot", *path[2:])
+        yield path[2:]
+    for tail in ("low", "dist", "samples", "mean", "file", "benchmark"):
+        yield (*path, tail)
+    for length in range(len(path) - 1, 2, -1):
+        yield path[:length]
+
+
+def _walk(value: Any, path: Key) -> Iterator[tuple[Key, str, str]]:
+    """Yield key, value in words, and the source that a setting states itself."""
     quantity = _quantity(value) if isinstance(value, Mapping) else None
     if quantity is not None:
-        yield ".".join(path), quantity
+        yield path, quantity, str(value.get("source") or "")
     elif isinstance(value, Mapping):
         for key, inner in value.items():
             if key not in _SILENT:
                 yield from _walk(inner, (*path, str(key)))
     elif value is not None and value != []:
-        yield ".".join(path), _plain(value)
+        rate = path[-1] in _RATES and isinstance(value, int | float)
+        yield path, f"{_plain(100 * value)} %" if rate else _plain(value), ""
 
 
 def _quantity(value: Mapping[str, Any]) -> str | None:
@@ -44,6 +132,8 @@ def _quantity(value: Mapping[str, Any]) -> str | None:
     keys = set(value) - {"limits"}
     if keys == {"value"}:
         return _plain(value["value"])
+    if {"low", "high"} <= keys <= {"low", "high", "source", "discount"} and keys & {"source", "discount"}:
+        return words.prior(value)
     if {"low", "high"} <= keys <= {"low", "high", "mode", "shape", "confidence"}:
         ends = f"{_plain(value['low'])} to {_plain(value['high'])}"
         if value.get("mode") is not None:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from sim.records.versions import version
 from sim.report.write import file_name
+from sim.whole import write_whole
 
-_MADE_BY = ("names.py", "posterior_plots.py", "style.py")
+_MADE_BY = ("fit_plots.py", "names.py", "posterior_plots.py", "style.py")
 _LENGTH = 16
 
 
-def picture(name: str) -> str:
-    """Return the file name of the picture of an outcome's posterior in a run."""
-    return f"posterior_{file_name(name)}.png"
+def picture(name: str, kind: str = "posterior") -> str:
+    """Return the file name of a picture of an outcome's posterior in a run."""
+    return f"{kind}_{file_name(name)}.png"
 
 
 def fetch(fit: Path, name: str, target: Path) -> None:
@@ -37,10 +36,7 @@ def keep(fit: Path, name: str, picture: Path) -> None:
     if place.exists():
         return
     with suppress(OSError):
-        handle, new = tempfile.mkstemp(prefix=".new-", dir=fit)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(new).replace(place)
+        write_whole(place, lambda path: path.write_bytes(content))
 
 
 def _kind(name: str) -> str:

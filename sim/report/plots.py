@@ -14,6 +14,7 @@ from sim.records.arrays import FloatArray
 from sim.report import style
 from sim.report.density_plots import density
 from sim.report.effect_plots import effects
+from sim.report.fit_plots import fit_plots
 from sim.report.names import clean
 from sim.report.period_plots import effect_by_period
 from sim.report.posterior_plots import posteriors
@@ -49,6 +50,7 @@ def draw(run: Path) -> list[Path]:
             ]
         drawn += [effects(stored, folder), effect_by_period(stored, folder)]
         drawn += posteriors(stored, folder)
+        drawn += fit_plots(stored, folder)
     return [path for path in drawn if path is not None]
 
 

@@ -79,7 +79,9 @@ def _posterior(name: str, file: Path, target: Path) -> Path | None:
             below += f" The {left_out} parameters that sampled best are not drawn."
         title = f"{clean(name)}: {_finding(chosen)}"
         subtitle = "Posterior density (left) and ranks of each chain's draws against uniform (right)"
-        return style.save(fig, target, title=title, subtitle=subtitle, below=below, names=labels)
+        return style.save(
+            fig, target, title=title, subtitle=subtitle, below=below, names=labels, colours=style.FEW
+        )
     finally:
         plt.close(fig)
 
@@ -123,24 +125,24 @@ def choose(posterior: Any) -> tuple[Any, int]:
         most, word = _PARAMETERS.get(name, (_MOST, name))
         if name == "delta" and "pay_delta" in names:
             word = "effect on the amount paid"
-        cells = _cells(posterior[name], word)
+        cells = scalars(posterior[name], word)
         if len(cells) > most:
-            effective = az.ess(_dataset(cells))
+            effective = az.ess(dataset(cells))
             order = np.argsort([float(value) for value in effective.data_vars.values()], kind="stable")
             left_out += len(cells) - most
             cells = [cells[k] for k in order[:most]]
         shown += cells
-    return _dataset(shown[:_MOST]), left_out
+    return dataset(shown[:_MOST]), left_out
 
 
-def _dataset(cells: list[Any]) -> Any:
+def dataset(cells: list[Any]) -> Any:
     """Put scalars into a dataset under names that no label can break (`/` would); labels are attributes."""
     import xarray as xr
 
     return xr.Dataset({f"p{k}": cell for k, cell in enumerate(cells)})
 
 
-def _cells(variable: Any, word: str) -> list[Any]:
+def scalars(variable: Any, word: str) -> list[Any]:
     """Split a variable into its scalars; those that never move have no density and are left out."""
     import xarray as xr
 

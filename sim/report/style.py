@@ -35,6 +35,8 @@ INK, MUTED, GRID = "#1b2733", "#5b6775", "#dfe4ea"
 MAIN, MIDDLE, PALE = "#1f5a93", "#7fa8d1", "#cfdff0"
 LOSS = "#b5442e"
 DPI = 150
+FEW = 24
+"""Colours of a drawing with a handful of hues and the shades at their edges."""
 
 _BUNDLED = {
     "noto_cjk_sans_otc": "NotoSansCJK-Regular.ttc",
@@ -147,7 +149,14 @@ def legend(axes: Axes, handles: list[Any], columns: int = 2) -> None:
 
 
 def save(
-    fig: Figure, path: Path, *, title: str, subtitle: str = "", below: str = "", names: Iterable[str] = ()
+    fig: Figure,
+    path: Path,
+    *,
+    title: str,
+    subtitle: str = "",
+    below: str = "",
+    names: Iterable[str] = (),
+    colours: int | None = None,
 ) -> Path:
     """Write a figure under its finding, with a foot that says how to read it.
 
@@ -160,6 +169,8 @@ def save(
         The finding, what is shown, and the foot; broken into lines here.
     names : iterable of str
         Further texts on the plot. Characters that no font has are told in the foot.
+    colours : int, optional
+        Keep no more colours than these, for pictures that travel inside the page.
     """
     absent = missing([title, subtitle, *names])
     if absent:
@@ -184,11 +195,11 @@ def save(
     rect = (0.1 / width, bottom / height, 1 - 0.25 / width, 1 - (bottom + top + 0.06) / height)
     fig.set_layout_engine("constrained", rect=rect)
     path.parent.mkdir(exist_ok=True)
-    _write(fig, path)
+    _write(fig, path, colours)
     return path
 
 
-def _write(fig: Figure, path: Path) -> None:
+def _write(fig: Figure, path: Path, colours: int | None) -> None:
     """Write a figure as PNG.
 
     `Figure.savefig` would lay it out in one drawing and draw it in a second one; and an opaque picture
@@ -198,7 +209,10 @@ def _write(fig: Figure, path: Path) -> None:
     canvas: Any = FigureCanvasAgg(fig)
     canvas.draw()
     picture = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba(), "raw", "RGBA", 0, 1)
-    picture.convert("RGB").save(path, dpi=(DPI, DPI), compress_level=3)
+    picture = picture.convert("RGB")
+    if colours is not None:
+        picture = picture.quantize(colours, method=Image.Quantize.FASTOCTREE)
+    picture.save(path, dpi=(DPI, DPI), compress_level=3 if colours is None else 9)
 
 
 def foot(stored: Stored, *parts: str) -> str:

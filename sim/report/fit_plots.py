@@ -1,0 +1,134 @@
+"""What a fit made of its prior and data, drawn with ArviZ: prior against posterior, predictive checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from sim.report import style
+from sim.report.names import clean
+from sim.report.posterior_plots import dataset, scalars
+from sim.report.stored import Stored
+from sim.report.words import percent
+from sim.report.write import file_name
+
+KINDS = ("prior", "predictive")
+_EFFECTS = (("delta", "overall effect"), ("pay_delta", "effect on who pays"))
+_LEVELS = (("level", "level"),)
+_MOST = 4
+_MOST_CELLS = 24
+_PROB = 0.9
+_LINE = 70  # characters that fit below the axis
+
+
+def fit_plots(stored: Stored, folder: Path) -> list[Path]:
+    """Draw prior against posterior, and the predictive check, of each stored posterior.
+
+    A picture that is there already stays; what a posterior does not hold is not drawn.
+    """
+    known = {file_name(name): name for name in stored.summary["outcomes"]}
+    draw: dict[str, Callable[[str, Any, Path], bool]] = {"prior": _prior, "predictive": _predictive}
+    drawn = []
+    for stem, file in stored.posteriors().items():
+        missing = [kind for kind in KINDS if not (folder / f"{kind}_{stem}.png").is_file()]
+        if missing:
+            import xarray as xr
+
+            with xr.open_datatree(file, engine="h5netcdf") as tree:
+                for kind in missing:
+                    draw[kind](known.get(stem, stem), tree, folder / f"{kind}_{stem}.png")
+        drawn += [path for kind in KINDS if (path := folder / f"{kind}_{stem}.png").is_file()]
+    return drawn
+
+
+def _prior(name: str, tree: Any, target: Path) -> bool:
+    """Draw the effect, or the levels where there is none, before and after the data."""
+    if "prior" not in tree.children:
+        return False
+    import arviz as az
+    import xarray as xr
+
+    after, before = tree["posterior"].to_dataset(), tree["prior"].to_dataset()
+    wanted = [(key, word) for key, word in _EFFECTS if key in after and key in before]
+    wanted = wanted or [(key, word) for key, word in _LEVELS if key in after and key in before]
+    pairs = [
+        pair
+        for key, word in wanted
+        for pair in zip(scalars(after[key], word), scalars(before[key], word), strict=False)
+        if np.isfinite(pair[0]).all()  # of a fit that cannot be trusted
+    ][:_MOST]
+    if not pairs:
+        return False
+    groups = {"posterior": dataset([one for one, _ in pairs]), "prior": dataset([one for _, one in pairs])}
+    collection = az.plot_prior_posterior(
+        xr.DataTree.from_dict(groups),
+        kind="kde",
+        backend="matplotlib",
+        figure_kwargs={"figsize": (9.0, 3.8), "layout": "constrained"},
+    )
+    labels = [one.attrs["label"] for one, _ in pairs]
+    fig: Figure = collection.viz["figure"].item()
+    for axes, label in zip((axes for axes in fig.axes if axes.lines), labels, strict=False):
+        axes.set_title(label)
+        axes.locator_params(axis="x", nbins=6)
+    ratio = float(pairs[0][0].std() / pairs[0][1].std())
+    title = f"{clean(name)}: the data leave {percent(ratio, 0.005)} of the prior's spread"
+    below = "Where both curves agree, the pilot said nothing. Effects are on the model's own (link) scale."
+    _save(fig, target, title, "Prior and posterior density", below, labels)
+    return True
+
+
+def _predictive(name: str, tree: Any, target: Path) -> bool:
+    """Draw what the fitted model would have measured, cell by cell, beside what was measured."""
+    if not {"posterior_predictive", "observed_data"} <= set(tree.children):
+        return False
+    import arviz as az
+    import xarray as xr
+
+    replicated, observed = tree["posterior_predictive"].to_dataset(), tree["observed_data"].to_dataset()
+    what = next((str(key) for key in observed.data_vars if key in replicated), None)
+    if what is None or observed[what].ndim != 1:
+        return False
+    draws, seen = replicated[what].transpose("chain", "draw", ...).values, observed[what].values
+    expected = draws.mean(axis=(0, 1))
+    shown = np.flatnonzero(np.isfinite(expected) & (expected != 0))[:_MOST_CELLS]
+    if not shown.size:
+        return False
+    cells = [clean(label, 24) for label in observed[observed[what].dims[0]].values[shown]]
+    off = {
+        "posterior_predictive": (("chain", "draw", "cell"), 100 * (draws[:, :, shown] / expected[shown] - 1)),
+        "observed_data": (("cell",), 100 * (seen[shown] / expected[shown] - 1)),
+    }
+    collection = az.plot_ppc_interval(
+        xr.DataTree.from_dict({group: xr.Dataset({"off": values}) for group, values in off.items()}),
+        ci_kind="eti",
+        ci_probs=(0.5, _PROB),
+        backend="matplotlib",
+        figure_kwargs={"figsize": (9.0, 4.2), "layout": "constrained"},
+    )
+    fig: Figure = collection.viz["figure"].item()
+    axes = fig.axes[0]
+    axes.set_xticks(range(len(cells)), cells, rotation=0 if sum(map(len, cells)) <= _LINE else 60)
+    axes.set_xlabel("")
+    axes.set_ylabel("%")
+    axes.set_title(f"{clean(what.replace('_', ' '), 40)}: off what the model expects, %")
+    axes.axhline(0, color=style.MUTED, linewidth=1.0)
+    ends = np.quantile(off["posterior_predictive"][1], [(1 - _PROB) / 2, (1 + _PROB) / 2], axis=(0, 1))
+    inside = int(((ends[0] <= off["observed_data"][1]) & (off["observed_data"][1] <= ends[1])).sum())
+    title = f"{clean(name)}: {inside} of {len(cells)} cells of the pilot lie where the model expects them"
+    below = f"Bars: 50 and {100 * _PROB:.0f} % of replicated pilots (equal-tailed); black mark: the pilot."
+    _save(fig, target, title, "Posterior predictive check by arm and segment", below, cells)
+    return True
+
+
+def _save(fig: Figure, target: Path, title: str, subtitle: str, below: str, names: list[str]) -> None:
+    import matplotlib.pyplot as plt
+
+    try:
+        style.save(fig, target, title=title, subtitle=subtitle, below=below, names=names, colours=style.FEW)
+    finally:
+        plt.close(fig)
