@@ -21,6 +21,8 @@ from ._groups import Groups, cell, column
 
 DAYS = {"week": 7.0, "month": 30.4375, "year": 365.25}
 """Length of one period of tenure in days."""
+LONGEST = 20_000
+"""Periods of tenure; what is longer is no tenure (300 years have 15,653 weeks), and arrays are as long."""
 
 
 def unit(options: Mapping[str, Any]) -> str:
@@ -176,6 +178,11 @@ def _between(counts: dict[str, FloatArray], options: Mapping[str, Any]) -> dict[
     return seen
 
 
+def _not_longer(role: str) -> Rule:
+    allowed = f"at most {LONGEST:,} periods"
+    return Rule(lambda table: table[role] > LONGEST, (role,), "longer than anybody stays", allowed)
+
+
 COLUMN_SETS = (
     ColumnSet(
         columns=(
@@ -207,6 +214,7 @@ COLUMN_SETS = (
         aggregate=_aggregate_tenures,
         condense=_condense_customers,
         rows=True,
+        rules=(_not_longer("tenure"),),
     ),
     ColumnSet(
         columns=(
@@ -225,6 +233,7 @@ COLUMN_SETS = (
                 "churned between 0 and at_risk",
             ),
             Rule(lambda table: table.period < 1, ("period",), "a period before the first", "1, 2, 3, …"),
+            _not_longer("period"),
         ),
     ),
 )

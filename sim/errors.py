@@ -1,15 +1,34 @@
 """Errors that a user can mend, and the collector that tells all of them at once.
 
 Three kinds of trouble exist. A ``Problem`` is something wrong in the user's config, data or
-environment; problems are collected and raised together in one ``ProblemsError``. ``InterruptedFitError``
-is the user or the system asking to stop. Everything else that escapes is a bug in sim.
+environment; problems are collected and raised together in one ``ProblemsError``. ``KeyboardInterrupt`` is the
+user asking to stop. Everything else that escapes is a bug in sim, or the machine failing it.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+
+# Spelling in some scripts needs these two; all other format characters can turn a line round.
+_JOINERS = "\u200c\u200d"
+
+
+def printable(text: str) -> str:
+    r"""Return a text as one line that moves no cursor and turns no direction: control characters are gone.
+
+    Examples
+    --------
+    >>> printable("a\x1b[2Jb\nc\u202ed")
+    'a [2Jb c d'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        " " if unicodedata.category(char)[0] == "C" and char not in _JOINERS else char for char in text
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +63,17 @@ class Problem:
         return asdict(self)
 
     def __str__(self) -> str:
-        place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
-        head = " ".join(part for part in (place, self.key and f"[{self.key}]") if part)
-        lines = [f"{head}: {self.found}" if head else self.found]
-        if self.allowed:
-            lines.append(f"  allowed: {self.allowed}")
-        if self.remedy:
-            lines.append(f"  remedy:  {self.remedy}")
+        # Names come from files that anybody may have written; a terminal must not obey what is in them.
+        found, allowed, remedy, file, key = (
+            text and printable(text) for text in (self.found, self.allowed, self.remedy, self.file, self.key)
+        )
+        place = ":".join(str(part) for part in (file, self.line) if part is not None)
+        head = " ".join(part for part in (place, key and f"[{key}]") if part)
+        lines = [f"{head}: {found}" if head else f"{found}"]
+        if allowed:
+            lines.append(f"  allowed: {allowed}")
+        if remedy:
+            lines.append(f"  remedy:  {remedy}")
         return "\n".join(lines)
 
 
@@ -64,10 +87,6 @@ class ProblemsError(SimError):
     def __init__(self, *problems: Problem) -> None:
         self.problems = problems
         super().__init__("\n".join(str(problem) for problem in problems))
-
-
-class InterruptedFitError(SimError):
-    """Sampling was stopped from outside; nothing was published."""
 
 
 class Problems:

@@ -19,9 +19,12 @@ from sim.config.locate import Path as Key
 from sim.config.locate import line_of, lines_of
 from sim.config.quantity import looks_like_quantity
 from sim.config.schema import Config
+from sim.config.text import DEEPEST, brief, text_of, tree_of, unfit
 from sim.errors import Problem, Problems, ProblemsError
 from sim.records.quantity import quoted
 
+_ASSIGNED = re.compile(r"""((?:"(?:[^"\\]|\\.)*"|'[^']*'|[^"'=])*)=(.*)""", re.DOTALL)
+"""KEY=VALUE; in quotes a key may hold an equals sign."""
 _SHORTHAND = {"costs": "once", "benefits": "once", "volumes": "monthly"}
 
 
@@ -48,7 +51,7 @@ class Source:
 
     def problem(self, key: Key, found: str, allowed: str = "", remedy: str = "") -> Problem:
         """Return a problem that names the line of `key` or its nearest parent."""
-        shown = ".".join(quoted(str(part)) for part in key)
+        shown = _dotted(key)
         found = found.replace("the value is", f"{key[-1]} is") if key else found
         if any(key[: len(part)] == part or part[: len(key)] == key for part in self.overridden):
             return Problem(found, allowed, remedy, "--set", None, shown)
@@ -71,24 +74,27 @@ def parse_key(text: str) -> Key:
     >>> parse_key('costs."lønn".monthly')
     ('costs', 'lønn', 'monthly')
     """
+    parts: list[str] = []
     try:
         tree: Any = tomllib.loads(f"{text} = 0")
-    except tomllib.TOMLDecodeError:
+        while isinstance(tree, dict):
+            ((part, tree),) = tree.items()
+            parts.append(part)
+        if tree != 0 or "\n" in text:  # a key with a value, a comment or a line of its own
+            raise ValueError(text)
+    except (ValueError, RecursionError):
         remedy = 'quote parts outside ASCII letters, digits, - and _: costs."lønn".monthly'
-        raise ProblemsError(Problem(f'"{text}" is not a key', "a dotted TOML key", remedy)) from None
-    parts: list[str] = []
-    while isinstance(tree, dict):
-        ((part, tree),) = tree.items()
-        parts.append(part)
+        raise ProblemsError(Problem(f"{brief(text)} is not a key", "a dotted TOML key", remedy)) from None
     return tuple(parts)
 
 
 def parse_value(text: str) -> Any:
     """Return VALUE of ``--set KEY=VALUE``: TOML where that parses, else the text itself."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        found = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
         return text
+    return found["value"] if len(found) == 1 else text
 
 
 def override(tree: dict[str, Any], key: Key, value: Any) -> None:
@@ -106,11 +112,8 @@ def override(tree: dict[str, Any], key: Key, value: Any) -> None:
         if below is None:
             below = here[part] = {}
         if not isinstance(below, dict | list):
-            raise ProblemsError(
-                Problem(
-                    f"{'.'.join(map(str, key[: depth + 1]))} is {below!r}, which has no parts", key=str(key)
-                )
-            )
+            found = f"{_dotted(key[: depth + 1])} is {brief(below)}, which has no parts"
+            raise ProblemsError(Problem(found, key=_dotted(key)))
         here = below
     if isinstance(here, list):
         here[_index(here, key[-1], key)] = value
@@ -128,10 +131,14 @@ def _long_form(key: Key, raw: Any) -> Any:
 
 def _index(items: Sequence[Any], part: object, key: Key) -> int:
     text = str(part)
-    if text.isdigit() and 1 <= int(text) <= len(items):
+    if re.fullmatch("[0-9]{1,9}", text) and 1 <= int(text) <= len(items):
         return int(text) - 1
     allowed = f"an item from 1 to {len(items)}"
-    raise ProblemsError(Problem(f'"{text}" is not an item of the list', allowed, key=".".join(map(str, key))))
+    raise ProblemsError(Problem(f"{brief(text)} is not an item of the list", allowed, key=_dotted(key)))
+
+
+def _dotted(key: Key) -> str:
+    return ".".join(quoted(str(part)) for part in key)
 
 
 def load(path: Path, sets: Sequence[str] = ()) -> tuple[Config, dict[str, Any], Source]:
@@ -158,52 +165,34 @@ def load(path: Path, sets: Sequence[str] = ()) -> tuple[Config, dict[str, Any], 
     ProblemsError
         With every problem found, each at its line.
     """
-    text = _text(path)
-    tree = _tree(path, text)
-    source = Source(str(path), path.resolve().parent, lines_of(text))
+    text = text_of(path)
+    tree = tree_of(text, str(path))
+    endless = any(len(key) >= DEEPEST for key, *_ in unfit(tree))
+    source = Source(str(path), path.resolve().parent, {} if endless else lines_of(text))
+    _fit(tree, source)
     problems = Problems()
     overridden: set[Key] = set()
     for item in sets:
         with problems.gather():
-            key_text, equals, value = item.partition("=")
-            if not equals:
-                raise ProblemsError(Problem(f'--set "{item}" has no =', "--set KEY=VALUE"))
-            key = parse_key(key_text.strip())
-            override(tree, key, parse_value(value.strip()))
+            found = _ASSIGNED.fullmatch(item)
+            if found is None:
+                raise ProblemsError(Problem(f"--set {brief(item)} has no =", "--set KEY=VALUE"))
+            key = parse_key(found[1].strip())
+            override(tree, key, parse_value(found[2].strip()))
             overridden.add(key)
     problems.raise_if_any()
     source = Source(source.file, source.folder, source.lines, frozenset(overridden))
+    _fit(tree, source)
     try:
         return Config.model_validate(tree), tree, source
     except ValidationError as error:
         raise ProblemsError(*_told(error.errors(include_url=False), tree, source)) from None
 
 
-def _text(path: Path) -> str:
-    try:
-        if not path.is_file():
-            found = "is a folder" if path.is_dir() else "does not exist"
-            remedy = "name the TOML file; `sim init` writes one to start from"
-            raise ProblemsError(Problem(f"the config {found}", "a TOML file", remedy, str(path)))
-        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        found = f"byte {error.start} is not UTF-8"
-        raise ProblemsError(Problem(found, "UTF-8 text", "save the file as UTF-8", str(path))) from None
-    except OSError as error:
-        raise ProblemsError(Problem(f"cannot be read: {error.strerror}", file=str(path))) from None
-
-
-def _tree(path: Path, text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        match = re.search(r"line (\d+)", str(error))
-        line = int(match[1]) if match else None
-        remedy = "see toml.io for the format"
-        bare = text.split("\n")[line - 1].split("=", maxsplit=1)[0] if line else ""
-        if any(not char.isascii() for char in bare) and '"' not in bare:
-            remedy = f'quote keys outside ASCII: "{bare.strip(" []")}"'
-        raise ProblemsError(Problem(f"not valid TOML: {error}", "TOML", remedy, str(path), line)) from None
+def _fit(tree: dict[str, Any], source: Source) -> None:
+    """Refuse values that no key may have."""
+    if found := [source.problem(*told) for told in unfit(tree)]:
+        raise ProblemsError(*found)
 
 
 def _told(errors: Sequence[ErrorDetails], tree: Any, source: Source) -> list[Problem]:
@@ -240,7 +229,7 @@ def _real_key(error: ErrorDetails, tree: Any) -> Key:
 
 def _problem(error: ErrorDetails, key: Key, source: Source) -> Problem:
     kind, context, given = error["type"], error.get("ctx", {}), error.get("input")
-    shown = f'"{given}"' if isinstance(given, str) else f"{given!r}"
+    shown = brief(given)
     name = str(key[-1]) if key else "the config"
     if kind == "missing":
         return source.problem(key, f"{name} is missing", _meaning(key), f"add {name} = …")

@@ -21,6 +21,7 @@ class _Scanner:
         self.text = text
         self.at = 0
         self.lines: dict[Path, int] = {}
+        self.counted = (0, 1)
         self.arrays: dict[Path, int] = {}
 
     def skip(self) -> None:
@@ -28,7 +29,10 @@ class _Scanner:
         self.at = match.end() if match else self.at
 
     def note(self, path: Path, position: int) -> None:
-        self.lines.setdefault(path, self.text.count("\n", 0, position) + 1)
+        at, line = self.counted
+        line += self.text.count("\n", at, position) - self.text.count("\n", position, at)
+        self.counted = (position, line)
+        self.lines.setdefault(path, line)
 
     def keys(self) -> list[str]:
         parts: list[str] = []

@@ -49,7 +49,7 @@ def resolve_outcome(found: Resolver, name: str, volumes: dict[str, VolumePlan]) 
         found.problems.raise_if_any()
     model = known[outcome.model]
     settings = inherited(found, outcome)
-    _belongs(found, key, outcome, settings)
+    _belongs(found, key, outcome)
     levels = {
         side: _level(found, (*key, side), getattr(outcome, side), model) for side in ("control", "treated")
     }
@@ -126,12 +126,8 @@ def _tenure_mix(found: Resolver, name: str, outcome: Outcome, settings: Mapping[
     )
 
 
-def _belongs(found: Resolver, key: Key, outcome: Outcome, settings: Mapping[str, Any]) -> None:
-    """Note keys that belong to another model, and data that this version does not read."""
-    if settings["data"] is not None and settings["data"].dsn is not None:
-        found.problem(
-            (*key, "data"), "data from a server", "a file", "export the table; this version reads files only"
-        )
+def _belongs(found: Resolver, key: Key, outcome: Outcome) -> None:
+    """Note keys that belong to another model."""
     for model, names in {"rating": ("scale", "summary"), "churn": ("tenure_mix", "as_of")}.items():
         for name in names:
             if getattr(outcome, name) is not None and outcome.model != model:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from sim.config.text import address, brief
 from sim.records.quantity import (
     BySegment,
     Certain,
@@ -62,7 +63,10 @@ def _fail(found: str, allowed: str = _ALLOWED, remedy: str = "", *path: str) -> 
 def _number(raw: object, name: str, limits: Limits | None) -> float:
     if not _is_number(raw):
         raise _fail(f"{name} is {_shown(raw)}", "a number" if name != "the value" else _ALLOWED)
-    value = float(raw)  # type: ignore[arg-type]  # _is_number has seen to it
+    try:
+        value = float(raw)  # type: ignore[arg-type]  # _is_number has seen to it
+    except OverflowError:
+        raise _fail(f"{name} has more than 308 digits", "a finite number") from None
     if not math.isfinite(value):
         raise _fail(f"{name} is {raw}", "a finite number")
     if limits is not None and not limits.holds(value):
@@ -71,7 +75,7 @@ def _number(raw: object, name: str, limits: Limits | None) -> float:
 
 
 def _shown(raw: object) -> str:
-    return f'the text "{raw}"' if isinstance(raw, str) else f"{raw!r}"
+    return f"the text {brief(raw)}" if isinstance(raw, str) else brief(raw)
 
 
 def parse(raw: object, limits: Limits) -> Quantity:
@@ -110,9 +114,13 @@ def _scalar(raw: object, limits: Limits) -> Scalar:
         return Certain(_number(raw, "the value", limits))
     if not any(required <= raw.keys() <= required | optional for required, optional in _FORMS):
         raise _fail(f"a table with the keys {', '.join(map(str, raw))}")
+    if "by" in raw:
+        raise _fail("`by` inside `by`", "one quantity for each segment")
     if "samples" in raw:
         if not all(isinstance(raw[key], str) for key in ("samples", "column")):
             raise _fail("samples or column is not a text", '{ samples = "draws.csv", column = "x" }')
+        if told := address(raw["samples"]):
+            raise _fail(f"{told} is an address, and nothing is fetched", "a table beside the config")
         return Samples(raw["samples"], raw["column"], limits)
     if "dist" in raw:
         return _named(raw, limits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from sim.config.load import Source
@@ -13,6 +14,13 @@ from sim.config.schema import Config, Flow, Volume
 from sim.errors import Problems
 from sim.records.quantity import BySegment, Quantity, Samples, quoted, scalars
 from sim.records.reading import Reading
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have
+        return False
 
 
 class Resolver:
@@ -44,8 +52,9 @@ class Resolver:
         path = ".".join(quoted(str(part)) for part in key)
         self.quantities[path] = quantity
         for _, scalar in scalars(path, quantity):
-            if isinstance(scalar, Samples) and not (self.source.folder / scalar.file).is_file():
-                self.problem(key, f"the file {scalar.file} does not exist", "a table beside the config")
+            if isinstance(scalar, Samples) and not _is_file(self.source.folder / scalar.file):
+                found = "the file with samples does not exist, or is no regular file"
+                self.problem(key, found, "a table beside the config")
         return path
 
     def written(self, *key: str) -> Key:
@@ -125,7 +134,7 @@ class Resolver:
         if volume.growth is not None:
             remedy = "drop growth, or state the volume: monthly = …, growth = …"
             self.problem((*key, "growth"), "growth beside a history, from which it is learnt", "", remedy)
-        if history.data.file is None or history.data.dsn is not None:
+        if history.data.file is None:
             self.problem((*key, "history", "data"), "data names no file", 'data = "history.csv"')
         return Reading(
             file=self.source.folder / (history.data.file or ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from sim.config.quantity import (
     CHANGE,
@@ -16,6 +16,7 @@ from sim.config.quantity import (
     field,
     looks_like_quantity,
 )
+from sim.config.text import address
 from sim.records.quantity import Limits
 
 
@@ -87,14 +88,24 @@ class Arm(Strict):
     ] = ()
 
 
+def _local(file: str) -> str:
+    if told := address(file):
+        raise ValueError(f"{told} is an address, and nothing is fetched: export the table and name its file")
+    return file
+
+
+def _no_server(_dsn: str) -> str:
+    raise ValueError("data from a server: export the table and name its file; this version reads files only")
+
+
 class Data(Strict):
     """Where a pilot table lies."""
 
-    file: str | None = None
+    file: Annotated[str, AfterValidator(_local)] | None = None
     table: str | None = None
     sheet: str | None = None
     query: str | None = None
-    dsn: str | None = None
+    dsn: Annotated[str, AfterValidator(_no_server)] | None = None
 
 
 class Bias(Strict):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.errors import Problem, ProblemsError
 from sim.pilot.engine import Engine, Stored, identifier
-from sim.pilot.part import Part
+from sim.pilot.part import Part, heading
 from sim.pilot.relation import chosen, damaged, published
 from sim.pilot.values import arrow_type, batch, storage
 
@@ -82,7 +82,7 @@ def open_sqlite(engine: Engine, file: Path, shown: str, table: str | None, query
                 name = identifier(chosen("table", table, names, shown))
                 statement = f"SELECT * FROM {name}"  # noqa: S608  # a name cannot be a parameter
             cursor = store.execute(statement)
-            headers = tuple(column[0].strip() for column in cursor.description or ())
+            headers = tuple(heading(column[0]) for column in cursor.description or ())
             if not headers:
                 raise sqlite3.ProgrammingError("it returns no table")
             kinds = _sqlite_kinds(cursor, len(headers))

@@ -18,9 +18,12 @@ from typing import Any
 
 from sim.errors import Problem, ProblemsError
 from sim.pilot.engine import Engine, Stored
-from sim.pilot.part import Part
+from sim.pilot.part import Part, heading
 
 _SAMPLE = 1 << 20
+_LONGEST_CELL = 1 << 21
+"""Characters of a cell; the engine takes no longer rows either."""
+_MOST_COLUMNS = 2_000
 # A comma that is as regular as a semicolon or tab is a decimal comma, so the comma comes after them.
 _DELIMITERS = ("\t", ";", ",", "|")
 _EXAMPLES = 5
@@ -42,8 +45,14 @@ def open_delimited(engine: Engine, file: Path, shown: str) -> Part:
         raise ProblemsError(
             Problem("the first line is empty", "a header: the names of the columns", file=shown, line=1)
         )
-    headers = tuple(name.strip() for name in header)
+    if len(header) > _MOST_COLUMNS:
+        found = f"the first line has {len(header):,} cells"
+        raise ProblemsError(
+            Problem(found, f"a header of at most {_MOST_COLUMNS:,} columns", "drop columns", shown, 1)
+        )
+    headers = tuple(heading(name) for name in header)
     readable = file if encoding == "utf-8-sig" else _as_utf8(engine, file, shown, encoding)
+    _no_long_line(readable, shown)
     relation = engine.duckdb.read_csv(
         engine.allow(readable),
         columns={f"c{i}": "VARCHAR" for i in range(len(headers))},
@@ -89,9 +98,30 @@ def _sample(file: Path, shown: str) -> tuple[str, str]:
         )
     if not text.strip():
         raise ProblemsError(Problem("the file is empty", "a header line and rows", file=shown))
-    if more and (cut := max(text.rfind("\n"), text.rfind("\r"))) > 0:
+    if more:
+        cut = max(text.rfind("\n"), text.rfind("\r"))
+        if cut < 0:
+            found = f"the first line does not end within {_SAMPLE:,} bytes"
+            raise ProblemsError(Problem(found, "a table with a line for each row", file=shown, line=1))
         text = text[: cut + 1]
     return encoding, text
+
+
+def _no_long_line(file: Path, shown: str) -> None:
+    """Refuse a line of more than a megabyte or two.
+
+    The engine reads a file in blocks by several threads, and leaves out a last line that is longer than a
+    block without a word.
+    """
+    before = 0
+    with file.open("rb") as stream:
+        while piece := stream.read(_SAMPLE):
+            ends = piece.count(b"\n") or piece.count(b"\r")
+            if not ends and len(piece) == _SAMPLE:
+                found = f"a line of more than {_SAMPLE:,} bytes"
+                allowed = "a table with a line for each row"
+                raise ProblemsError(Problem(found, allowed, "", shown, before + 1))
+            before += ends
 
 
 def _not_utf8(shown: str, line: int) -> Problem:
@@ -113,7 +143,7 @@ class _BrokenRecordError(Exception):
 
 def _records(stream: Any, delimiter: str, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
     """Yield each record with the line on which it starts."""
-    csv.field_size_limit(1 << 30)
+    csv.field_size_limit(_LONGEST_CELL)
     reader = csv.reader(stream, delimiter=delimiter, strict=strict)
     start = 1
     try:
@@ -212,7 +242,8 @@ def _faults(file: Path, shown: str, encoding: str, delimiter: str, width: int) -
 
 
 def _quote_fault(reason: str, shown: str, line: int) -> Problem:
-    if "unexpected end" in reason:
+    # Lines are shorter than the longest cell, so a cell that is longer goes on from line to line.
+    if "unexpected end" in reason or "field larger" in reason:
         return Problem(
             "a quote that opens here is never closed",
             'quotes in pairs; a quote inside a quoted cell is written twice ("")',

@@ -49,6 +49,10 @@ _DUCKDB: dict[str, Stored] = {
 }
 
 
+_BLANKS = " \t\r\n\u00a0\u2007\u202f\u3000\ufeff\u200b"
+"""What surrounds text in a cell without being part of it."""
+
+
 def stored_as(duckdb_type: str) -> Stored:
     """Return the storage class of a DuckDB type.
 
@@ -149,7 +153,10 @@ class Engine:
         for i, (name, kind) in enumerate(zip(relation.columns, stored, strict=True)):
             column = f"CAST({identifier(name)} AS {_SQL[kind]})"
             if _SQL[kind] == "VARCHAR":
-                column = f"nullif(trim({column}), '')"
+                # Only cells beyond ASCII hold blanks that no keyboard has; to seek them takes long.
+                wide = f"strlen({column}) > length({column})"
+                bare = f"CASE WHEN {wide} THEN trim({column}, {quoted(_BLANKS)}) ELSE trim({column}) END"
+                column = f"nullif({bare}, '')"
             columns.append(f"{column} AS c{i}")
         raw, view = f"sim file {self._views}", f"sim part {self._views}"
         self._views += 1

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from functools import lru_cache
 from glob import glob
 from pathlib import Path
 
 from sim.errors import Problem, Problems, ProblemsError
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 def locate(file: Path, shown: str) -> tuple[tuple[Path, str], ...]:
@@ -18,9 +21,18 @@ def locate(file: Path, shown: str) -> tuple[tuple[Path, str], ...]:
     Raises
     ------
     ProblemsError
-        When there is none, or one is a folder, a device, a pipe, unreadable or empty.
+        When there is none, or one is a folder, a device, a pipe, an address, unreadable or empty.
     """
-    if not file.exists() and any(char in str(file) for char in "*?["):
+    if scheme := _SCHEME.match(shown):
+        # What follows may hold a password, so it is not repeated.
+        told = f"{scheme[0]}…"
+        remedy = "export the table and name its file"
+        raise ProblemsError(Problem("this is an address, and nothing is fetched", "a file", remedy, told))
+    try:
+        there = file.exists()
+    except OSError as error:
+        raise _unreachable(error, shown) from None
+    if not there and any(char in str(file) for char in "*?["):
         paths = [Path(name) for name in sorted(glob(str(file), recursive=True))]
         # "~$…" is what Excel leaves beside a workbook that is open.
         paths = [path for path in paths if not path.is_dir() and not path.name.startswith("~$")]
@@ -50,7 +62,7 @@ def _regular(path: Path, shown: str) -> None:
         problem = Problem("the file does not exist", "a file, relative to the config", remedy, shown)
         raise ProblemsError(problem) from None
     except (OSError, ValueError) as error:
-        raise ProblemsError(Problem(f"the file cannot be reached: {error}", file=shown)) from None
+        raise _unreachable(error, shown) from None
     if stat.S_ISDIR(status.st_mode):
         remedy = f'for all files of the folder write "{shown.rstrip("/")}/*.csv"'
         raise ProblemsError(Problem("this is a folder", "a file or a glob pattern", remedy, shown))
@@ -62,6 +74,12 @@ def _regular(path: Path, shown: str) -> None:
         )
     if not status.st_size:
         raise ProblemsError(Problem("the file is empty", "a header line and rows", file=shown))
+
+
+def _unreachable(error: Exception, shown: str) -> ProblemsError:
+    reason = getattr(error, "strerror", None) or str(error)
+    name = shown if len(shown) <= 120 else f"{shown[:119]}…"
+    return ProblemsError(Problem(f"the file cannot be reached: {reason}", file=name))
 
 
 def fingerprint(file: Path) -> dict[str, str]:

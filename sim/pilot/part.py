@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from sim.errors import Problem
 from sim.pilot.engine import Expr, Stored, table
+
+_SPACES = dict.fromkeys(map(ord, "\u00a0\u2007\u202f\u3000"), " ") | dict.fromkeys(map(ord, "\ufeff\u200b"))
+"""Spaces that look like one, and characters that look like nothing: spreadsheets and web pages leave them."""
 
 
 def rows_counted_from_one(rows: Sequence[int]) -> Mapping[int, int]:
@@ -18,6 +22,18 @@ def rows_counted_from_one(rows: Sequence[int]) -> Mapping[int, int]:
 def sound() -> list[Problem]:
     """Structural faults of a file whose format rules them out."""
     return []
+
+
+def heading(text: str) -> str:
+    r"""Return a header as it is compared: one encoding of accents, plain spaces, none around.
+
+    Examples
+    --------
+    >>> heading("\ufeffnet\u00a0sales ")
+    'net sales'
+    """
+    plain = unicodedata.normalize("NFC", text.translate(_SPACES))
+    return plain.strip()
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
@@ -80,15 +96,20 @@ class Part:
 
     def index(self, header: str) -> int:
         """Return the position of a header that is known to be there."""
-        return self.headers.index(header)
+        return self.headers.index(self._written(header))
+
+    def _written(self, header: str) -> str:
+        """Return a header asked for as it stands here; one of ours may begin with a blank."""
+        return header if header in self.headers else heading(header)
 
     def missing(self, header: str, key: str) -> Problem | None:
         """Return what is wrong with asking for `header`, or None."""
-        found = self.headers.count(header)
+        wanted = self._written(header)
+        found = self.headers.count(wanted)
         if found == 1:
             return None
         if found > 1:
-            where = [i + 1 for i, name in enumerate(self.headers) if name == header]
+            where = [i + 1 for i, name in enumerate(self.headers) if name == wanted]
             return Problem(
                 f'{found} columns are called "{header}" (columns {", ".join(map(str, where))})',
                 "each header that is used once",

@@ -17,7 +17,7 @@ from sim.pilot.source import Source
 
 DAYS_PER_MONTH = 365 / 12
 _UNITS = {"month": 1.0, "week": 7 / DAYS_PER_MONTH, "day": 1 / DAYS_PER_MONTH, "year": 12.0}
-_YEAR_MONTH = r"^[0-9]{4}[-/.][0-9]{2}$"
+_YEAR_MONTH = r"^(?:19|20|21)[0-9]{2}[-/.](?:0[1-9]|1[0-2])$"
 _MOST_LABELS = 2000
 _MOST_DAYS = 60
 """Longest stretch of days that is looked at by day; a longer one is by week."""

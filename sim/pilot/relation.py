@@ -8,7 +8,7 @@ from typing import Any
 
 from sim.errors import Problem, ProblemsError
 from sim.pilot.engine import Engine, stored_as
-from sim.pilot.part import Part, did_you_mean, listed
+from sim.pilot.part import Part, did_you_mean, heading, listed
 
 
 def open_parquet(engine: Engine, file: Path, shown: str) -> Part:
@@ -35,7 +35,7 @@ def published(engine: Engine, relation: Any, shown: str) -> Part:
             )
         )
     stored = tuple(stored_as(str(kind)) for kind in relation.types)
-    return Part(shown, tuple(name.strip() for name in headers), stored, engine.publish(relation, stored))
+    return Part(shown, tuple(map(heading, headers)), stored, engine.publish(relation, stored))
 
 
 def chosen(what: str, wanted: str | None, names: Sequence[str], shown: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from sim.contract import Ratio
 from sim.pilot.summary import read
 from sim.records.arrays import FloatArray
-from sim.records.columns import Column, ColumnSet, Table
+from sim.records.columns import Column, ColumnSet, Rule, Table
 from sim.records.reading import Reading
 
 
@@ -33,13 +33,31 @@ def _condense(
     return {"customers": counts}
 
 
+_LONGEST = 20_000
+_RULES = (
+    Rule(
+        lambda table: table.tenure > _LONGEST,
+        ("tenure",),
+        "longer than anybody stays",
+        f"at most {_LONGEST:,} periods",
+    ),
+)
+"""Arrays are as long as the longest tenure."""
+
+
 class _Stock:
     """The part of an outcome model that reading needs."""
 
     name = "tenure mix"
     counts = "customers"
     column_sets = (
-        ColumnSet((Column("tenure", "amount", "completed periods of tenure"),), _rows, _condense, rows=True),
+        ColumnSet(
+            (Column("tenure", "amount", "completed periods of tenure"),),
+            _rows,
+            _condense,
+            rows=True,
+            rules=_RULES,
+        ),
         ColumnSet(
             (
                 Column("tenure", "amount", "completed periods of tenure"),
@@ -48,6 +66,7 @@ class _Stock:
             _totals,
             _condense,
             rows=False,
+            rules=_RULES,
         ),
     )
 

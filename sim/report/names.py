@@ -20,8 +20,12 @@ def clean(text: object, width: int = 60) -> str:
     kept = "".join(char for char in flat if char in _JOINERS or unicodedata.category(char)[0] != "C")
     if columns(kept) <= width:
         return kept
-    while kept and columns(kept) > width - 1:
-        kept = kept[:-1]
+    taken = 0
+    for place, char in enumerate(kept):
+        taken += columns(char)
+        if taken > width - 1:
+            kept = kept[:place]
+            break
     return f"{kept}…"
 
 

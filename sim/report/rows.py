@@ -9,6 +9,9 @@ from typing import Any
 NOTHING = "do nothing"
 """How tables name the choice not to invest."""
 
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""Beginnings of a formula; spreadsheets in East Asia take the wide signs for the narrow ones."""
+
 
 def write_rows(folder: Path, stem: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows with the same keys as ``<stem>.csv`` and ``<stem>.parquet``.
@@ -45,5 +48,4 @@ def plain(value: Any) -> Any:
     >>> plain("=1+1"), plain("costs.x"), plain(-3.5)
     ("'=1+1", 'costs.x', -3.5)
     """
-    risky = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return f"'{value}" if risky else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
