@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.commands.forecast import slug
+from sim.commands.place import slug
 from sim.report.names import clean
 from sim.report.rows import plain
 from sim.report.write import file_name

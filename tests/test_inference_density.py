@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from sim import cache
 from sim.contract import Priors
 from sim.inference import density
 from sim.inference.fit import Sampler, fit
@@ -40,7 +40,8 @@ print("pymc" in sys.modules)
 def kept(kept_densities: Path) -> Path:
     """Return the file of the conversion model, compiled by this test run."""
     fitted("conversion")
-    file = density._file(density._structure(CONVERSION, hillstrom(), CONVERSION.data(*GIVEN[1:3]), GIVEN[3]))
+    structure = density._structure(CONVERSION, hillstrom(), CONVERSION.data(*GIVEN[1:3]), GIVEN[3])
+    file = cache.find("densities", structure)
     assert file is not None
     assert file.parent == kept_densities / "densities"
     return file
@@ -117,7 +118,7 @@ def test_what_others_could_have_written_is_not_run(copy: Path, what: str) -> Non
     else:
         (copy if what == "file" else copy.parent).chmod(0o770)
     assert density._load(copy.stem) is None
-    assert density._file(copy.stem) is None
+    assert cache.find("densities", copy.stem) is None
 
 
 def test_what_is_kept_is_private_and_bounded(
@@ -126,18 +127,16 @@ def test_what_is_kept_is_private_and_bounded(
     assert kept.stat().st_mode & 0o077 == 0
     assert kept.parent.stat().st_mode & 0o077 == 0
     monkeypatch.setenv("SIM_CACHE", str(tmp_path))
-    monkeypatch.setattr(density, "_MOST", 2)
+    monkeypatch.setattr(cache, "MOST", 2)
     for age, key in enumerate("abc"):
-        density._save(key, {"x": np.zeros(1)})
+        cache.write("densities", key, {"x": np.zeros(1)})
         os.utime(tmp_path / "densities" / f"{key}.npz", (age, age))
-    for name, age in (("dead", 0.0), ("alive", time.time())):
-        (tmp_path / "densities" / f"{name}.part").touch()
-        os.utime(tmp_path / "densities" / f"{name}.part", (age, age))
-    density._save("d", {"x": np.zeros(1)})
-    assert {file.name for file in (tmp_path / "densities").iterdir()} == {"c.npz", "d.npz", "alive.part"}
+    (tmp_path / "densities" / ".dead.npz.1a2b3c4d.building").mkdir()
+    cache.write("densities", "d", {"x": np.zeros(1)})
+    assert {file.name for file in (tmp_path / "densities").iterdir()} == {"c.npz", "d.npz"}
     monkeypatch.setenv("SIM_CACHE", "")
-    assert density._file("d") is None
-    density._save("e", {"x": np.zeros(1)})
+    assert cache.find("densities", "d") is None
+    cache.write("densities", "e", {"x": np.zeros(1)})
     assert not (tmp_path / "densities" / "e.npz").exists()
 
 

@@ -12,7 +12,6 @@ import xarray as xr
 from scipy.special import expit, logit
 
 from sim.contract import Priors
-from sim.errors import InterruptedFitError
 from sim.inference import density
 from sim.inference import fit as fitting
 from sim.inference.fit import Sampler, fit
@@ -216,14 +215,14 @@ def test_a_sample_that_stopped_early_is_no_sample() -> None:
     fitted("conversion")
     compiled = density.compiled(CONVERSION, hillstrom(), Priors(), source("conversion"))
     whole = fitting.sample(compiled, Sampler(), 0.95, 1, lambda _share: None)
-    fitting.complete(whole, Sampler())
-    with pytest.raises(InterruptedFitError, match="4000 of 8000"):
-        fitting.complete(whole, Sampler(draws=2000))
-    with pytest.raises(InterruptedFitError):
-        fitting.complete(whole, Sampler(chains=5))
+    assert fitting.missing(whole, Sampler()) == ()
+    (short,) = fitting.missing(whole, Sampler(draws=2000))
+    assert (short.name, short.status) == ("missing-draws", "fail")
+    assert "4000 of 8000" in short.message
+    assert fitting.missing(whole, Sampler(chains=5))
     whole["sample_stats"]["energy"].values[2, 700:] = np.nan
-    with pytest.raises(InterruptedFitError, match="3700 of 4000"):
-        fitting.complete(whole, Sampler())
+    (stopped,) = fitting.missing(whole, Sampler())
+    assert "3700 of 4000" in stopped.message
 
 
 def test_a_model_compiled_for_other_labels_is_taken_and_named_anew(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_a_folder_that_cannot_hold_fits_is_a_problem(tmp_path: Path) -> None:
     file.write_text("")
     with pytest.raises(ProblemsError) as raised:
         store.prepare(file / "fits")
-    assert raised.value.problems[0].remedy
+    assert "SIM_FITS" in raised.value.problems[0].found
 
 
 def test_reading_a_stored_fit_loads_no_sampler(tmp_path: Path) -> None:

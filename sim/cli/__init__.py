@@ -14,7 +14,8 @@ import typer
 
 from sim.cli import catalogue, decide, start
 from sim.cli.answer import DONE, INTERRUPTED, TERMINATED, USAGE, Answer, say
-from sim.errors import InterruptedFitError, Problem, ProblemsError
+from sim.cli.faults import problem_of, tell
+from sim.errors import Problem, ProblemsError
 
 GRACE_SECONDS = 3.0
 
@@ -87,12 +88,28 @@ def _stop(number: int, _frame: object) -> NoReturn:
     raise SystemExit(code)
 
 
-def _check_names() -> None:
-    """Refuse a locale in which no file can bear the name of a Norwegian or Chinese programme."""
+def _check_names(arguments: list[str]) -> None:
+    """Refuse names that no result can repeat: a locale without other scripts, bytes that are no text."""
+    if foreign := [word for word in arguments if not word.isprintable() and _is_foreign(word)]:
+        shown = foreign[0].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        raise ProblemsError(Problem(f"{shown} is not UTF-8", "names in UTF-8", "rename it"))
     encoding = sys.getfilesystemencoding()
     if encoding.lower() != "utf-8":
         found = f"file names are written in {encoding} here"
         raise ProblemsError(Problem(found, "utf-8", "set the variable LC_ALL=C.UTF-8 (or PYTHONUTF8=1)"))
+
+
+def _start_log() -> None:
+    level = os.environ.get("SIM_LOG", "WARNING").upper()
+    known = logging.getLevelNamesMapping()
+    if level not in known:
+        told = "the variable SIM_LOG is no level of detail"
+        raise ProblemsError(Problem(told, ", ".join(known), "unset SIM_LOG"))
+    logging.basicConfig(stream=sys.stderr, level=level)
+
+
+def _is_foreign(word: str) -> bool:
+    return any("\ud800" <= char <= "\udfff" for char in word)
 
 
 def _command_of(arguments: list[str]) -> str:
@@ -115,22 +132,24 @@ def main() -> None:
     as_json = "--json" in arguments
     answer = Answer(_command_of(arguments))
     _lighten()
-    logging.basicConfig(stream=sys.stderr, level=os.environ.get("SIM_LOG", "WARNING").upper())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     problems: tuple[Problem, ...]
     try:
-        _check_names()
+        _check_names(arguments)
+        _start_log()
         left = app(standalone_mode=False)
     except BaseException as error:
         # What a signal raised may have become another error on its way up; the signal counts.
-        if _stopped or isinstance(error, KeyboardInterrupt | InterruptedFitError | typer.Abort):
+        if _stopped or isinstance(error, KeyboardInterrupt | typer.Abort):
             _tell_interrupted(answer, as_json=as_json)
         elif isinstance(error, ProblemsError):
             problems = error.problems
         elif isinstance(error, typer.TyperException):
             remedy = f"sim {answer.command} --help".replace("  ", " ")
             problems = (Problem(error.format_message(), remedy=remedy),)
+        elif (problem := problem_of(error)) is not None:
+            problems = (problem,)
         else:
             raise
     else:
@@ -140,12 +159,12 @@ def main() -> None:
     answer.code = USAGE
     answer.sentence = f"{len(problems)} thing{'s' if len(problems) > 1 else ''} to mend; nothing was written"
     answer.problems = [problem.as_dict() for problem in problems]
-    answer.show = lambda: print(*map(str, problems), sep="\n", file=sys.stderr)  # noqa: T201
+    answer.show = lambda: tell("\n".join(map(str, problems)))
     answer.tell(as_json=as_json)
 
 
 def _tell_interrupted(answer: Answer, *, as_json: bool) -> NoReturn:
     answer.code = _stopped[0] if _stopped else INTERRUPTED
     answer.sentence = "interrupted; no half result was written"
-    answer.show = lambda: print(answer.sentence, file=sys.stderr)  # noqa: T201
+    answer.show = lambda: tell(answer.sentence)
     answer.tell(as_json=as_json)

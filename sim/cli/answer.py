@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from sim.cli.faults import tell_unsaid
+from sim.errors import printable
+
 DONE, BUG, USAGE, UNTRUSTED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 
 
@@ -27,18 +30,28 @@ class Answer:
 
     def tell(self, *, as_json: bool) -> NoReturn:
         """Print and leave with the exit code."""
+        try:
+            self._print(as_json=as_json)
+            sys.stdout.flush()
+        except (OSError, SystemExit) as error:
+            if isinstance(error, SystemExit) and error.code != BUG:  # by which Rich leaves where nobody reads
+                raise
+            tell_unsaid(error)
+            raise SystemExit(USAGE) from None
+        raise SystemExit(self.code)
+
+    def _print(self, *, as_json: bool) -> None:
         if as_json:
             keys = ("command", "run", "trusted", "sentence", "result", "checks", "problems")
             document = {"command": self.command, "exit": self.code} | {k: getattr(self, k) for k in keys}
-            say(json.dumps(document, ensure_ascii=False, allow_nan=False))
+            sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
         else:
             self.show()
-        raise SystemExit(self.code)
 
 
 def say(text: str) -> None:
-    """Print a line."""
-    sys.stdout.write(text + "\n")
+    """Print lines; names from files cannot steer the terminal."""
+    sys.stdout.write("\n".join(map(printable, text.split("\n"))) + "\n")
     sys.stdout.flush()
 
 

@@ -10,8 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sim.commands.forecast import Result, fit_store, run
+from sim.commands.forecast import Result, run
+from sim.commands.place import check_place, fit_store
 from sim.engine.fit import Progress
+from sim.engine.prepare import Prepared
 from sim.engine.study import Study
 from sim.report.tables import write_json
 from sim.report.write import is_whole, publish
@@ -66,7 +68,11 @@ def begin(
     ProblemsError
         As for `sim.forecast`.
     """
-    study = Study(Path(config), tuple(sets), seed, fit_store(out), refit, progress)
+
+    def check(prepared: Prepared) -> None:
+        check_place(prepared, Path(out), allow_untrusted=allow_untrusted)
+
+    study = Study(Path(config), tuple(sets), seed, fit_store(out), refit, progress, check)
     result = run(study.world.prepared, Path(out), allow_untrusted=allow_untrusted)
     return result, study
 
@@ -98,7 +104,8 @@ def answer(
     target = forecast.run / f"{command}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     def whole(folder: Path) -> dict[str, Any]:
-        found = {"sentence": forecast.headline, "trusted": False} if withheld else build(folder)
+        nothing = withheld or not forecast.has_figures
+        found = {"sentence": forecast.headline, "trusted": False} if nothing else build(folder)
         write_json(folder / "answer.json", found)
         return {"command": command, "options": dict(options)}
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from sim.commands.answers import Found, answer
-from sim.commands.forecast import DEFAULT_OUT, fit_store, run
+from sim.commands.forecast import DEFAULT_OUT, run
+from sim.commands.place import fit_store
 from sim.config.plan import OutcomePlan, Plan
 from sim.engine.backtest import condensed, overall, score, splits
 from sim.engine.fit import Progress, fit_each

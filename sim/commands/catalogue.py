@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,17 @@ def init(folder: str | Path = ".") -> list[Path]:
     templates = sorted((item for item in files("sim").joinpath("templates").iterdir()), key=lambda i: i.name)
     wanted = {target / item.name: item.read_bytes() for item in templates if item.is_file()}
     wanted[target / "config.schema.json"] = (json.dumps(schema(), indent=2) + "\n").encode()
+    return write_new(target, wanted)
+
+
+def write_new(target: Path, wanted: Mapping[Path, bytes]) -> list[Path]:
+    """Write files into a folder, made if need be; nothing there is overwritten.
+
+    Raises
+    ------
+    ProblemsError
+        When one of the files is there already, or the folder cannot be written.
+    """
     taken = [path for path in wanted if path.exists()]
     if taken:
         remedy = "name an empty folder: sim init NAME"

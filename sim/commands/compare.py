@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from sim.commands.answers import Found, answer, marked
-from sim.commands.forecast import DEFAULT_OUT, Result, fit_store, run
+from sim.commands.forecast import DEFAULT_OUT, Result, run
+from sim.commands.place import check_place, fit_store
 from sim.config.plan import Plan
 from sim.decision.arguments import with_hurdle
 from sim.decision.choice import dominance, expected_loss, p_best
@@ -80,6 +81,8 @@ def compare(
         With the problems of all configs, before anything is fitted.
     """
     prepared = _prepare(configs, sets, seed, fit_store(out))
+    for one in prepared:
+        check_place(one, Path(out), allow_untrusted=allow_untrusted)
     runs: dict[tuple[str, str], Result] = {}
     for one in prepared:
         key = (one.plan.name, one.run_id(allow_untrusted=allow_untrusted))
@@ -90,8 +93,9 @@ def compare(
     trusted = all(result.trusted for result in results)
 
     def build(folder: Path) -> Mapping[str, Any]:
-        if not trusted and not allow_untrusted:
-            failed = [name for name, by in zip(names, results, strict=True) if not by.trusted]
+        shown = [by.trusted or (allow_untrusted and by.has_figures) for by in results]
+        if not all(shown):
+            failed = [name for name, show in zip(names, shown, strict=True) if not show]
             told = f"No comparison: the forecast of {', '.join(failed)} cannot be trusted."
             return {"sentence": told, "trusted": False}
         choices = _choices(names, configs, results)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -16,21 +15,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.commands.pages import draw_pages, has_page, redraw
+from sim.commands.place import check_place, fit_store, place_of
 from sim.commands.what_if import write_what_if
+from sim.commands.workbook import check_formats, put_workbook
 from sim.engine.fit import Progress, fit_all
 from sim.engine.prepare import Prepared, prepare
-from sim.engine.size import check_disk
 from sim.engine.study import fit_checks
 from sim.engine.summary import pooled, summarise
 from sim.engine.world import Strategy, World
-from sim.errors import Problem, ProblemsError
 from sim.records.arrays import FloatArray
 from sim.records.fit import Fit, usable
 from sim.records.quantity import quoted
 from sim.records.versions import version
-from sim.report.write import file_name, is_whole, occupied, publish
+from sim.report.write import file_name, is_whole, publish
 from sim.simulation.cashflow import Kind
-from sim.whole import told, workplace
+from sim.whole import told
 
 if TYPE_CHECKING:
     import pyarrow
@@ -98,16 +97,6 @@ class Result:
         return {file.stem: xarray.open_datatree(file, engine="h5netcdf") for file in files}
 
 
-def slug(name: str) -> str:
-    """Return a folder name: lower-cased letters and digits of any script, else ``-``.
-
-    >>> slug("Støtte-chatbot (客服) 2026")
-    'støtte-chatbot-客服-2026'
-    """
-    kept = "".join(char if char.isalpha() or char.isdigit() else " " for char in name.lower())
-    return "-".join(kept.split())[:60] or "programme"
-
-
 def forecast(
     config: str | Path,
     *,
@@ -117,6 +106,7 @@ def forecast(
     refit: bool = False,
     allow_untrusted: bool = False,
     plots: bool = True,
+    formats: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Result:
     """Forecast what an investment will return, from a config and its pilot data.
@@ -138,6 +128,8 @@ def forecast(
     plots : bool
         Draw the plots and the page. A run without them gets them from `sim report`, or when the same is
         forecast again with them; its figures then stay as they are.
+    formats : sequence of {"xlsx"}
+        Tables to write beside the Parquet files: ``forecast.xlsx``, a workbook whose totals are formulas.
     progress : callable, optional
         Called with (outcome, share done) while sampling.
 
@@ -151,10 +143,14 @@ def forecast(
     ProblemsError
         When config, data or environment must be mended; nothing is written then.
     """
+    check_formats(formats)
     prepared = prepare(Path(config), sets, seed=seed, store=fit_store(out))
-    return run(
+    result = run(
         prepared, Path(out), refit=refit, allow_untrusted=allow_untrusted, plots=plots, progress=progress
     )
+    if formats:
+        put_workbook(result.run)
+    return result
 
 
 def run(
@@ -220,31 +216,6 @@ def _posteriors(folder: Path, fits: Mapping[str, Fit]) -> None:
     for name, fit in fits.items():
         with told("the posterior", fit.netcdf, missing=True):
             shutil.copyfile(fit.netcdf, folder / "posterior" / f"{file_name(name)}.nc")
-
-
-def fit_store(out: str | Path) -> Path:
-    """Return the folder of stored fits that belongs to a folder of results."""
-    return Path(os.environ.get("SIM_FITS") or Path(out) / ".fits")
-
-
-def check_place(prepared: Prepared, out: Path, *, allow_untrusted: bool = False) -> None:
-    """Refuse a place where the result cannot be put, before time is spent on it."""
-    target = place_of(prepared, out, allow_untrusted=allow_untrusted)
-    if occupied(target):  # raises where anything else stands there
-        return
-    here = next(folder for folder in target.parents if os.path.lexists(folder))
-    try:
-        with workplace(here / "run") as folder:
-            (folder / "tried").write_bytes(b"tried")
-    except OSError as error:
-        found = f"{here} cannot be written to ({error.strerror}); choose another --out"
-        raise ProblemsError(Problem(found, file=str(out))) from error
-    check_disk(prepared.plan, {name: len(each) for name, each in prepared.segments.items()}, here)
-
-
-def place_of(prepared: Prepared, out: Path, *, allow_untrusted: bool) -> Path:
-    """Return the folder of a run, ``<out>/<slug>/<run>``."""
-    return out / slug(prepared.plan.name) / prepared.run_id(allow_untrusted=allow_untrusted)
 
 
 def _columns(

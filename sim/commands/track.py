@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sim.commands.answers import Found, answer, begin
-from sim.commands.forecast import DEFAULT_OUT, fit_store
+from sim.commands.forecast import DEFAULT_OUT
+from sim.commands.place import fit_store
 from sim.commands.settings import check_strategy
 from sim.engine.fit import Progress
 from sim.engine.prepare import prepare

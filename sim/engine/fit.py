@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
 from sim.config.plan import Plan
 from sim.engine.pilots import keep
 from sim.engine.prepare import Prepared
+from sim.errors import Problem, ProblemsError
 from sim.inference.density import is_kept
 from sim.inference.fit import Sampler, fit, is_stored
 from sim.records.fit import Fit
@@ -98,14 +104,33 @@ def fit_each(
 
     for name in new:
         tell(name, 0.0)
-    done = Parallel(n_jobs=-1, return_as="generator")(
-        delayed(_fits)(kinds[name], summaries[name], jobs[name], refit) for name in new
-    )
     fits = {}
-    for name, fitted in zip(new, done, strict=True):
-        tell(name, 1.0)
-        fits[name] = fitted
+    try:
+        workers = Parallel(
+            n_jobs=-1, return_as="generator", backend="loky", initializer=_follow, initargs=(os.getpid(),)
+        )
+        done = workers(delayed(_fits)(kinds[name], summaries[name], jobs[name], refit) for name in new)
+        for name, fitted in zip(new, done, strict=True):
+            tell(name, 1.0)
+            fits[name] = fitted
+    except BrokenProcessPool:
+        late = ", ".join(name for name in new if name not in fits)
+        found = f"a process died while it was fitting one of: {late}"
+        remedy = "see that there is memory enough, and run it again: what was fitted is kept"
+        raise ProblemsError(Problem(found, remedy=remedy)) from None
     return {name: fits[name] if name in fits else here(name, False) for name in jobs}
+
+
+def _follow(parent: int) -> None:
+    """Have this process end when its parent does, however that ends, and leave Ctrl-C to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _fits(

@@ -15,6 +15,7 @@ from sim.config.resolve import read
 from sim.engine.history import forecast_volumes
 from sim.engine.pilots import Pilots, Shelf, read_mix, read_pilot
 from sim.engine.segments import check_segments, elicited_segments
+from sim.engine.size import check_memory
 from sim.errors import Problems, ProblemsError
 from sim.records.arrays import FloatArray
 from sim.records.check import Check
@@ -99,6 +100,8 @@ def prepare(
     """
     plan, source = read(path, sets, seed)
     problems = Problems()
+    stated = {name: len(elicited_segments(plan, outcome)) for name, outcome in plan.outcomes.items()}
+    _check_memory(plan, stated, source)
     summaries: dict[str, PilotSummary] = {}
     mixes: dict[str, FloatArray] = {}
     known: Pilots = {} if pilots is None else pilots
@@ -112,6 +115,7 @@ def prepare(
                 checks += found
                 if outcome.tenure_mix is not None:
                     mixes[name] = read_mix(outcome, summaries[name], data)
+    _check_memory(plan, stated | {name: len(each.segments) for name, each in summaries.items()}, source)
     volumes, found = forecast_volumes(plan, problems, data)
     checks += found
     tables = _tables(plan, problems, data)
@@ -139,6 +143,14 @@ def prepare(
         message = "no pilot data: everything rests on the levels that the config states"
         checks.append(Check("prior-only", "warn", message, "run a pilot and name its table in `data`"))
     return Prepared(plan, source, summaries, segments, drawn, data, tuple(checks), volumes, mixes, shelf)
+
+
+def _check_memory(plan: Plan, segments: Mapping[str, int], source: Source) -> None:
+    """Refuse what does not fit into memory before it is tried."""
+    try:
+        check_memory(plan, segments)
+    except ProblemsError as error:
+        raise ProblemsError(*(source.located(problem) for problem in error.problems)) from None
 
 
 def _tables(plan: Plan, problems: Problems, data: dict[str, str]) -> dict[tuple[str, str], FloatArray]:

@@ -12,27 +12,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import stat
 import sys
-import tempfile
-import time
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sim import cache
 from sim.contract import OutcomeModel, Priors
 from sim.inference.object_code import apart, together
 from sim.records.summary import PilotSummary
 from sim.records.versions import version
 
 _FORMAT = 1
+_KIND = "densities"
 _LIBRARIES = ("nutpie", "numba", "llvmlite", "pytensor", "pymc", "numpy")
-_MOST = 100  # files kept; a file is about a megabyte
-_DAY = 86_400.0
 _known: dict[str, Any] = {}
 """Compiled models of this process by structure."""
 
@@ -57,7 +52,7 @@ def compiled(model: OutcomeModel, summary: PilotSummary, priors: Priors, source:
 def is_kept(model: OutcomeModel, summary: PilotSummary, priors: Priors, source: bytes) -> bool:
     """Tell whether `compiled` would have nothing to compile; takes the same arguments."""
     key = _structure(model, summary, model.data(summary, priors), source)
-    return key in _known or _file(key) is not None
+    return key in _known or cache.find(_KIND, key) is not None
 
 
 def _structure(model: OutcomeModel, summary: PilotSummary, data: Mapping[str, Any], source: bytes) -> str:
@@ -88,63 +83,17 @@ def _compile(key: str, model: OutcomeModel, summary: PilotSummary, priors: Prior
     made = nutpie.compile_pymc_model(built, var_names=kept)
     # What is kept goes by private ways, which another version may not have: then it is not kept.
     with suppress(Exception):
-        _save(key, apart(made, built))
+        cache.write(_KIND, key, apart(made, built))
     return made
 
 
 def _load(key: str) -> Any | None:
     """Return what is kept, or None when there is nothing or it is not to be believed."""
-    file = _file(key)
+    file = cache.find(_KIND, key)
     if file is None:
         return None
     try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        made = together(arrays)
-        os.utime(file)
+        made = together(cache.read(file))
     except Exception:  # noqa: BLE001  # whatever is wrong with it, it is compiled anew and replaced
         return None
     return made
-
-
-def _folder() -> Path | None:
-    """Return the folder of kept code, or None where nothing is to be kept (`SIM_CACHE` set to nothing)."""
-    named = os.environ.get("SIM_CACHE")
-    if named is not None:
-        return Path(named) / "densities" if named else None
-    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    try:
-        return (Path(base) if base else Path.home() / ".cache") / "sim" / "densities"
-    except RuntimeError:  # no home
-        return None
-
-
-def _file(key: str) -> Path | None:
-    """Return the file of a key if it is there and nobody else can have written it."""
-    folder = _folder()
-    if folder is None:
-        return None
-    try:
-        states = [path.lstat() for path in (folder, folder / f"{key}.npz")]
-    except OSError:
-        return None
-    kinds = stat.S_ISDIR(states[0].st_mode) and stat.S_ISREG(states[1].st_mode)
-    own = not hasattr(os, "getuid") or all(
-        state.st_uid == os.getuid() and not state.st_mode & (stat.S_IWGRP | stat.S_IWOTH) for state in states
-    )
-    return folder / f"{key}.npz" if kinds and own else None
-
-
-def _save(key: str, arrays: Mapping[str, Any]) -> None:
-    """Write under another name and rename; drop what was used longest ago."""
-    folder = _folder()
-    if folder is None:
-        return
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as part:  # 0600
-        np.savez(part, allow_pickle=False, **arrays)
-    os.replace(part.name, folder / f"{key}.npz")
-    kept = sorted(folder.glob("*.npz"), key=lambda file: file.stat().st_mtime, reverse=True)
-    dead = [part for part in folder.glob("*.part") if time.time() - part.stat().st_mtime > _DAY]
-    for old in [*kept[_MOST:], *dead]:
-        old.unlink(missing_ok=True)

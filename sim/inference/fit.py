@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.contract import OutcomeModel, Predictive, Priors
-from sim.errors import InterruptedFitError
+from sim.errors import Problem, ProblemsError
 from sim.inference import density
 from sim.inference import store as shelf
 from sim.inference.gates import check_prediction, check_sampling
 from sim.records.arrays import Draws
 from sim.records.check import Check
-from sim.records.fit import Fit
+from sim.records.fit import Fit, usable
 from sim.records.summary import PilotSummary
 
 if TYPE_CHECKING:
@@ -85,8 +85,10 @@ def fit(
 
     Raises
     ------
-    KeyboardInterrupt, InterruptedFitError
+    KeyboardInterrupt
         When sampling was stopped; nothing is stored then.
+    ProblemsError
+        When it could not start, or a fit cannot be stored.
     """
     tell = progress or (lambda _share: None)
     key = _key(model, summary, priors, sampler, seed, source)
@@ -100,6 +102,9 @@ def fit(
             if stored is not None:
                 tell(1.0)
                 return stored
+            if shelf.has_other_version(store, key):
+                told = "a stored fit of the same was made by other versions and is not used"
+                notes = (Check("stored-fit", "note", told),)
     shelf.prepare(store)
     tell(0.0)
     seeds = np.random.SeedSequence(seed).spawn(3)
@@ -112,7 +117,7 @@ def fit(
         for name, values in posterior.data_vars.items()
     }
     groups: dict[str, Any] = {}
-    if not any(check.name == "finite-draws" for check in checks):
+    if usable(checks):
         predictive = model.predictive(draws, summary, rng=np.random.default_rng(seeds[1]))
         check, p = check_prediction(predictive)
         checks, figures = (*checks, check), {**figures, **p}
@@ -127,7 +132,8 @@ def fit(
         draws,
         (*notes, *checks),
         figures,
-        lambda path: whole.to_netcdf(path, engine="h5netcdf"),
+        # HDF5 ends the process where it cannot write, so it writes to memory.
+        lambda path: path.write_bytes(whole.to_netcdf(engine="h5netcdf")),
         replace=refit or bool(notes),
     )
 
@@ -143,7 +149,7 @@ def is_stored(
     store: Path,
 ) -> bool:
     """Tell whether `fit` would find a stored fit; takes the same arguments."""
-    return (store / _key(model, summary, priors, sampler, seed, source)).is_dir()
+    return shelf.is_there(store, _key(model, summary, priors, sampler, seed, source))
 
 
 def _key(
@@ -160,12 +166,15 @@ def _sample_and_judge(
     retries: list[Check] = []
     for target in targets:
         tree = sample(compiled, sampler, target, seed, tell)
-        stats = tree["sample_stats"].to_dataset()
-        checks, figures = check_sampling(
-            {str(name): values.values for name, values in named(tree).data_vars.items()},
-            stats["diverging"].values,
-            stats["energy"].values,
-        )
+        checks = missing(tree, sampler)
+        figures: dict[str, float] = {}
+        if not checks:
+            stats = tree["sample_stats"].to_dataset()
+            checks, figures = check_sampling(
+                {str(name): values.values for name, values in named(tree).data_vars.items()},
+                stats["diverging"].values,
+                stats["energy"].values,
+            )
         figures["target_accept"] = target
         names = {check.name for check in checks if check.status != "ok"}
         # A third attempt can mend divergences; chains that still disagree would only take longer.
@@ -177,13 +186,15 @@ def _sample_and_judge(
 
 
 def sample(compiled: Any, sampler: Sampler, target: float, seed: int, tell: Progress) -> xarray.DataTree:
-    """Run the sampler; raise when it was stopped before its last draw.
+    """Run the sampler.
 
-    nutpie returns what it has when it is interrupted, as if it had finished, so the draws are counted.
+    It may come back without an error before its last draw: see `missing`.
 
     Raises
     ------
-    KeyboardInterrupt, InterruptedFitError
+    KeyboardInterrupt
+    ProblemsError
+        When no chain finds a place to start from.
     """
     import nutpie
 
@@ -205,21 +216,35 @@ def sample(compiled: Any, sampler: Sampler, target: float, seed: int, tell: Prog
     )
     try:
         tree: xarray.DataTree = running.wait()
+    except RuntimeError as error:
+        running.cancel()
+        told = str(error).strip().splitlines()
+        found = f"the model could not be sampled: {told[0] if told else 'no reason was given'}"
+        remedy = "look at the pilot's figures and at `prior` for something extreme"
+        raise ProblemsError(Problem(found, remedy=remedy)) from error
     except BaseException:
         running.cancel()
         raise
-    complete(tree, sampler)
     return tree
 
 
-def complete(tree: xarray.DataTree, sampler: Sampler) -> None:
-    """Raise `InterruptedFitError` unless every chain holds every draw."""
+def missing(tree: xarray.DataTree, sampler: Sampler) -> tuple[Check, ...]:
+    """Return a failure unless every chain holds every draw.
+
+    A chain that stopped early is filled up with NaN to the length of the longest.
+    """
     energy = tree["sample_stats"]["energy"].values if "sample_stats" in tree.children else np.empty((0, 0))
-    # A chain that stopped early is filled up with NaN to the length of the longest.
-    done = int(np.isfinite(energy).sum())
-    if energy.shape != (sampler.chains, sampler.draws) or np.isnan(energy[:, -1]).any():
-        due = sampler.chains * sampler.draws
-        raise InterruptedFitError(f"sampling stopped after {done} of {due} draws")
+    if energy.shape == (sampler.chains, sampler.draws) and not np.isnan(energy[:, -1]).any():
+        return ()
+    done, due = int(np.isfinite(energy).sum()), sampler.chains * sampler.draws
+    return (
+        Check(
+            "missing-draws",
+            "fail",
+            f"sampling stopped after {done} of {due} draws",
+            "run it again with --refit",
+        ),
+    )
 
 
 def _relabelled(tree: xarray.DataTree, summary: PilotSummary) -> xarray.DataTree:

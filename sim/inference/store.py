@@ -10,8 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
+import stat
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -27,10 +26,12 @@ from sim.records.check import Check
 from sim.records.fit import Fit
 from sim.records.summary import PilotSummary
 from sim.records.versions import version
+from sim.whole import alone, told, workplace
 
 FORMAT = 1
 _LIBRARIES = ("pymc", "pytensor", "nutpie", "numpy", "arviz")
-_DRAWS, _POSTERIOR, _RECORD = "draws.npz", "posterior.nc", "fit.json"
+_HALF = 32
+_FILES = _DRAWS, _POSTERIOR, _RECORD = "draws.npz", "posterior.nc", "fit.json"
 
 
 def key_of(
@@ -46,17 +47,24 @@ def key_of(
         Data, the model's source text, and its priors.
     settings : mapping
         Sampler settings and seed; must be writable as JSON.
+
+    Returns
+    -------
+    str
+        What was asked, and by what it was answered; each is half of the key.
     """
-    parts = {
-        "format": FORMAT,
+    asked = {
         "model": name,
         "data": summary.fingerprint(),
-        "source": hashlib.sha256(source).hexdigest(),
         "priors": priors.model_dump(mode="json"),
         "settings": dict(settings),
+    }
+    by = {
+        "format": FORMAT,
+        "source": hashlib.sha256(source).hexdigest(),
         "versions": {library: version(library) for library in _LIBRARIES},
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return "".join(_digest_json(part)[:_HALF] for part in (asked, by))
 
 
 def prepare(store: Path) -> None:
@@ -68,17 +76,21 @@ def prepare(store: Path) -> None:
         When the folder cannot be made or written to.
     """
     try:
-        store.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=store):
-            pass
+        with workplace(store / "fit") as folder:
+            (folder / "tried").write_bytes(b"tried")
     except OSError as error:
-        raise ProblemsError(
-            Problem(
-                f"fits cannot be stored in {store}: {error.strerror}",
-                "a folder that can be written to",
-                "choose another one with --out or the variable SIM_FITS",
-            )
-        ) from error
+        found = f"fits cannot be stored in {store} ({error.strerror}); choose another --out, or set SIM_FITS"
+        raise ProblemsError(Problem(found)) from error
+
+
+def is_there(store: Path, key: str) -> bool:
+    """Tell whether a fit is stored under `key`, damaged or not."""
+    return os.path.lexists(store / key)
+
+
+def has_other_version(store: Path, key: str) -> bool:
+    """Tell whether the same was fitted by other versions of the model or of the libraries."""
+    return any(folder.name != key for folder in store.glob(f"{key[:_HALF]}*"))
 
 
 def load(store: Path, key: str) -> Fit | None:
@@ -90,15 +102,19 @@ def load(store: Path, key: str) -> Fit | None:
         When what is stored there is damaged.
     """
     folder = store / key
-    if not folder.is_dir():
+    if not is_there(store, key):
         return None
     try:
+        # What stands in its place may lead elsewhere, or never end when it is read.
+        for path, kind in ((folder, stat.S_ISDIR), *((folder / name, stat.S_ISREG) for name in _FILES)):
+            if not kind(path.lstat().st_mode):
+                raise ValueError(f"{path.name} is something else")
         record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
         body = record["body"]
         if record["sha256"] != _digest_json(body) or body["key"] != key or body["format"] != FORMAT:
             raise ValueError("the record was changed")
-        for name, digest in body["files"].items():
-            if _digest_file(folder / name) != digest:
+        for name in (_DRAWS, _POSTERIOR):
+            if _digest_file(folder / name) != body["files"][name]:
                 raise ValueError(f"{name} was changed")
         with np.load(folder / _DRAWS, allow_pickle=False) as archive:
             draws = {name: archive[name] for name in archive.files}
@@ -114,7 +130,7 @@ def save(
     draws: Draws,
     checks: tuple[Check, ...],
     diagnostics: Mapping[str, float],
-    write_posterior: Callable[[Path], None],
+    write_posterior: Callable[[Path], object],
     *,
     replace: bool = False,
 ) -> Fit:
@@ -131,8 +147,9 @@ def save(
     replace : bool
         Put this fit in the place of a stored one.
     """
-    new = Path(tempfile.mkdtemp(prefix=".new-", dir=store))
-    try:
+    with told("a fit", store / key), workplace(store / key) as folder:
+        new = folder / key
+        new.mkdir()
         arrays: dict[str, Any] = dict(draws)
         np.savez(new / _DRAWS, allow_pickle=False, **arrays)
         write_posterior(new / _POSTERIOR)
@@ -145,28 +162,18 @@ def save(
         }
         text = json.dumps({"sha256": _digest_json(body), "body": body}, indent=1, ensure_ascii=False)
         (new / _RECORD).write_text(text, encoding="utf-8")
-        new.chmod(0o755)
-        if replace:
-            discard(store, key)
-        try:
-            new.rename(store / key)
-        except OSError:
-            if not (store / key).is_dir():
-                raise
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+        with alone(store):
+            old = folder / "old"
+            if replace and is_there(store, key):
+                (store / key).rename(old)  # taken away in one step: nobody reads half of it
+            if not is_there(store, key):
+                try:
+                    new.rename(store / key)
+                except OSError:
+                    if os.path.lexists(old):
+                        old.rename(store / key)
+                    raise
     return Fit(draws, checks, diagnostics, store / key / _POSTERIOR, key, reused=False)
-
-
-def discard(store: Path, key: str) -> None:
-    """Take a stored fit away in one step, so that nobody reads half of it."""
-    old = Path(tempfile.mkdtemp(prefix=".old-", dir=store))
-    try:
-        os.rename(store / key, old / key)
-    except FileNotFoundError:
-        pass
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _digest_file(path: Path) -> str:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +21,7 @@ from sim.pilot.pilot import Pilot
 from sim.records.check import Check
 from sim.records.columns import ColumnSet
 from sim.records.summary import Design, PilotSummary, Series
+from sim.whole import write_whole
 
 _SERIES = ("numerator", "denominator", "variance")
 
@@ -63,15 +62,7 @@ def save(store: Path, key: str, pilot: Pilot, column_sets: Sequence[ColumnSet]) 
     arrays["record"] = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)
     place = _place(store, key)
     with suppress(OSError):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        handle, new = tempfile.mkstemp(prefix=".new-", dir=place.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, allow_pickle=False, **arrays)
-            Path(new).replace(place)
-        except BaseException:
-            Path(new).unlink(missing_ok=True)
-            raise
+        write_whole(place, lambda path: np.savez(path, allow_pickle=False, **arrays))
 
 
 def _place(store: Path, key: str) -> Path:

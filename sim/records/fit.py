@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sim.records.arrays import Draws
 from sim.records.check import Check
+
+NO_NUMBERS = ("finite-draws", "missing-draws")
+"""Checks of which one failing means that some draws are no numbers or are not there."""
+
+
+def usable(checks: Iterable[Check]) -> bool:
+    """Tell whether every draw is there and a number: else nothing can be made of them, trusted or not."""
+    return not any(check.name in NO_NUMBERS and check.status == "fail" for check in checks)
 
 
 @dataclass(frozen=True, slots=True)

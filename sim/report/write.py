@@ -12,23 +12,24 @@ import json
 import os
 import secrets
 import shutil
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from sim.errors import Problem, ProblemsError
 from sim.report.tables import write_json
+from sim.whole import alone, flush, told, workplace
 
 MANIFEST = "manifest.json"
-_BUILDING, _RETIRED = ".building", ".retired"
-# A directory is made a moment before it is locked; leave young ones alone.
-_GRACE_SECONDS = 60.0
+_RETIRED = ".retired"
 
 type Manifest = Mapping[str, Any]
 type Build = Callable[[Path], Manifest]
+
+
+_LONGEST_NAME = 180
+"""Bytes; file systems allow 255, and letters have up to four."""
 
 
 def file_name(name: str) -> str:
@@ -39,7 +40,8 @@ def file_name(name: str) -> str:
     >>> file_name("checkout"), file_name("客服"), file_name("../a b")
     ('checkout', '客服', 'a_b-2c2c79')
     """
-    kept = "".join(char if char.isalnum() or char in "-_" else "_" for char in name).strip("_")[:60]
+    kept = "".join(char if char.isalnum() or char in "-_" else "_" for char in name).strip("_")
+    kept = kept.encode()[:_LONGEST_NAME].decode(errors="ignore")
     if kept == name:
         return name
     return f"{kept or 'outcome'}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
@@ -52,7 +54,7 @@ def is_whole(path: Path) -> bool:
     """
     try:
         files = json.loads((path / MANIFEST).read_text(encoding="utf-8"))["files"]
-        return all(_sha256(path / name) == digest for name, digest in files.items())
+        return all(_inside(name) and _sha256(path / name) == digest for name, digest in files.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
@@ -82,24 +84,22 @@ def publish(target: Path, build: Build, *, replace: bool = False) -> bool:
         If something that is no whole run stands at `target` (it is left untouched), or the disk is
         full or not writable.
     """
-    with _disk_problems(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _clean(target)
-        if _occupied(target) and not replace:
+    with told("the result", target), workplace(target) as folder:
+        _recover(target)
+        if occupied(target) and not replace:
             return False
-        folder = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_BUILDING}")
-        folder.mkdir()
-        try:
-            with _locked(folder, fresh=True):
-                manifest = build(folder)
-                _seal(folder, manifest)
-                return _move(folder, target, replace)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        manifest = build(folder)
+        _seal(folder, manifest)
+        return _move(folder, target, replace)
 
 
-def _occupied(target: Path) -> bool:
-    """Tell whether a whole run is at the target; refuse anything else that is there."""
+def occupied(target: Path) -> bool:
+    """Tell whether a whole run is at the target; refuse anything else that is there.
+
+    Raises
+    ------
+    ProblemsError
+    """
     if not os.path.lexists(target):
         return False
     if is_whole(target):
@@ -125,91 +125,55 @@ def _seal(folder: Path, manifest: Manifest) -> None:
         hashes = dict(zip(names, pool.map(_sha256, files), strict=True))
         write_json(folder / MANIFEST, {**manifest, "files": hashes})
         # Waits for the disk once, not once for each file.
-        list(pool.map(_fsync, [*everything, folder / MANIFEST, folder]))
+        list(pool.map(flush, [*everything, folder / MANIFEST, folder]))
 
 
 def _move(folder: Path, target: Path, replace: bool) -> bool:
+    """Rename the folder to the target, which must be free; tell whether it is there now."""
     retired: Path | None = None
-    if replace and _occupied(target):
-        retired = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_RETIRED}")
-        target.rename(retired)
-    try:
-        # A directory cannot be renamed onto one that holds anything: whoever comes first stays.
-        folder.rename(target)
-    except OSError:
-        if retired is not None and not os.path.lexists(target):
-            retired.rename(target)
-        elif _occupied(target):
-            return False
-        raise
-    _fsync(target.parent)
+    with alone(target.parent):
+        if occupied(target):
+            if not replace:
+                return False  # whoever comes first stays
+            retired = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_RETIRED}")
+            target.rename(retired)
+        moved = False
+        try:
+            folder.rename(target)
+            moved = True
+            for parent in (target.parent, target.parent.parent):
+                flush(parent)
+        except OSError:
+            if moved:
+                target.rename(folder)
+            if retired is not None and not os.path.lexists(target):
+                retired.rename(target)
+            elif occupied(target):
+                return False
+            raise
     if retired is not None:
         shutil.rmtree(retired, ignore_errors=True)
     return True
 
 
-def _clean(target: Path) -> None:
-    """Remove what killed processes left beside the target; bring back a run retired by one."""
-    for retired in target.parent.glob(f".{target.name}.*{_RETIRED}"):
-        if os.path.lexists(target):
-            shutil.rmtree(retired, ignore_errors=True)
-        elif is_whole(retired):
-            with contextlib.suppress(OSError):
-                retired.rename(target)
-    for folder in target.parent.glob(f".*{_BUILDING}"):
-        with contextlib.suppress(OSError):
-            if time.time() - folder.stat().st_mtime > _GRACE_SECONDS:
-                with _locked(folder, fresh=False):  # raises while its builder lives
-                    shutil.rmtree(folder, ignore_errors=True)
+def _recover(target: Path) -> None:
+    """Bring back a run that a killed process had set aside, or remove it where a newer one stands."""
+    with alone(target.parent):
+        for retired in target.parent.glob(f".{target.name}.*{_RETIRED}"):
+            if os.path.lexists(target):
+                shutil.rmtree(retired, ignore_errors=True)
+            elif is_whole(retired):
+                with contextlib.suppress(OSError):
+                    retired.rename(target)
 
 
-@contextlib.contextmanager
-def _locked(folder: Path, *, fresh: bool) -> Iterator[None]:
-    """Hold a lock that the system releases when the process dies, however it dies."""
-    if sys.platform == "win32":
-        # No such locks there, so nothing may be taken for abandoned.
-        if not fresh:
-            raise OSError("cannot tell whether the builder lives")
-        yield
-        return
-    import fcntl
-
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(handle)
-
-
-@contextlib.contextmanager
-def _disk_problems(target: Path) -> Iterator[None]:
-    """Tell trouble with the disk in one line; a file missing inside sim stays a bug."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise ProblemsError(
-            Problem(
-                found=f"the result could not be written: {error.strerror or error}",
-                remedy="Free the disk or choose a writable place with --out; nothing was left behind.",
-                file=str(target),
-            )
-        ) from error
+def _inside(name: str) -> bool:
+    """Tell whether a manifest, which anybody may have written, names a file of its own folder."""
+    return not (Path(name).is_absolute() or ".." in Path(name).parts)
 
 
 def _sha256(path: Path) -> str:
+    if not path.is_file():  # a pipe or a device would never end
+        raise OSError(f"{path} is no file")
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def _fsync(path: Path) -> None:
-    """Flush a file or a directory's entries to the disk."""
-    if sys.platform == "win32" and path.is_dir():
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
