@@ -7,16 +7,22 @@ the reach of the treatment in that month of the rollout. Joiners arrive at the s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from sim import native
 from sim.records.arrays import FloatArray
 from sim.records.summary import PilotSummary
 
-_BLOCK = 250
+_BLOCK = 100
 """Samples that are followed at once: their cohorts stay near the processor."""
+
+type Hazards = Callable[[slice], tuple[FloatArray, FloatArray]]
+"""Some of the samples to their monthly hazards under control and treatment, (tenure month or 1, segment,
+sample or 1); of length 1 when constant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,71 +48,69 @@ class Alive:
 
 
 def _survivors(
-    hazards: tuple[FloatArray, FloatArray],
-    share: FloatArray,
-    stock: FloatArray,
-    joiners: FloatArray,
-    observed: int | None,
-) -> tuple[FloatArray, FloatArray]:
-    """Return the customers at the end of each month, and those beyond `observed`, (month, segment, sample).
+    stays: Any,
+    more: Any,
+    reach: Any,
+    joiners: Any,
+    there: Any,
+    total: Any,
+    late: Any,
+    states: int,
+    months: int,
+    tenures: int,
+    stocked: int,
+    observed: int,
+) -> int:
+    """Follow customers month by month; compiled, see `sim.native`.
 
-    Customers are kept by cohort, those who joined last first and then the stock by its tenure: in each month
-    the hazards of neighbouring tenures then lie beside one another in memory.
+    All arrays end in the states, a state being a sample of a segment, and are taken element by element.
 
     Parameters
     ----------
-    hazards : pair of (tenure month, segment, sample) arrays
-        Under control and treatment; of length 1 when constant.
-    share : (sample or 1, month) array
-        Reach r_t; all zero for the control's course.
-    stock : (tenure month, segment, sample or 1) array
-        Customers at the start by completed months of tenure.
-    joiners : (month, segment, sample or 1) array
-    observed : int or None
-        Whole months of tenure that were observed; None where that has no meaning.
+    stays : (tenures, states) array
+        Share that stays under control, by month of tenure; `tenures` is 1 when constant.
+    more : (tenures, states) array
+        What the treatment adds to it at full reach.
+    reach : (months, states) array
+        All zero for the control's course.
+    joiners : (months, states) array
+    there : (months - 1 + stocked, states) array
+        Cohorts as they begin, those who join last first, and after those of the second month the stock by
+        completed months of tenure: in each month neighbouring tenures lie beside one another. Where the
+        hazard is constant there is one cohort, of all. What is there is used up.
+    total, late : (months, states) array
+        Found: the customers at the end of each month, and those of them after month of tenure `observed`.
     """
-    control, treated = hazards
-    months, shape = joiners.shape[0], control.shape[1:]
-    constant = control.shape[0] == 1 and treated.shape[0] == 1
-    total, late = np.empty((months, *shape)), np.zeros((months, *shape))
-    if not constant:  # one arm may still be
-        most = max(len(control), len(treated))
-        control, treated = (np.broadcast_to(h, (most, *shape)) for h in (control, treated))
-    stays, gap = 1 - control, treated - control
-    # A reach within 0 and 1 leaves the hazard between those of the arms.
-    within = bool(share.size) and share.min() >= 0 and share.max() <= 1
-    newest = months - 1
-    there = np.empty((1 if constant else newest + len(stock), *shape))
-    there[0 if constant else newest :] = stock.sum(axis=0) if constant else stock
-    room = np.empty_like(there)
+    constant = tenures == 1
+    newest = 0 if constant else months - 1
+    for i in range(months * states):
+        total[i] = 0.0
+        late[i] = 0.0
     for month in range(months):
-        first = 0 if constant else newest - month
-        customers, reach = there[first:], share[:, month]
-        if constant:
-            customers += joiners[month]
-        elif month == 0:
-            customers[0] += joiners[0]  # they have the tenure of the newest of the stock
-        else:
-            customers[0] = joiners[month]
-        staying = stays[: len(customers)]
-        if reach.any():
-            part = room[: len(customers)]
-            np.multiply(gap[: len(customers)], reach, out=part)
-            np.subtract(staying, part, out=part)
-            staying = part if within else np.clip(part, 0.0, 1.0, out=part)
-        customers *= staying
-        if observed is None:
-            customers.sum(axis=0, out=total[month])
-        else:
-            # Place j holds those in month j + 1 of their tenure.
-            customers[observed:].sum(axis=0, out=late[month])
-            np.add(customers[:observed].sum(axis=0), late[month], out=total[month])
-    return total, late
+        first, cohorts = (0, 1) if constant else (newest - month, stocked + month)
+        if constant or month == 0:  # they have the tenure of the newest of the stock
+            for i in range(states):
+                there[first * states + i] += joiners[month * states + i]
+        for tenure in range(cohorts):
+            row, at = (first + tenure) * states, tenure * states
+            for i in range(states):
+                staying = stays[at + i] + more[at + i] * reach[month * states + i]
+                staying = 0.0 if staying < 0.0 else staying
+                there[row + i] *= 1.0 if staying > 1.0 else staying
+            if tenure < observed:
+                for i in range(states):
+                    total[month * states + i] += there[row + i]
+            else:
+                for i in range(states):
+                    late[month * states + i] += there[row + i]
+        for i in range(states):
+            total[month * states + i] += late[month * states + i]
+    return 0
 
 
 def follow(
-    control: FloatArray,
-    treated: FloatArray,
+    hazards: Hazards,
+    samples: int,
     share: FloatArray,
     stock: FloatArray,
     joiners: tuple[FloatArray, FloatArray],
@@ -116,8 +120,9 @@ def follow(
 
     Parameters
     ----------
-    control, treated : (tenure month or 1, sample, segment) array
-        Monthly hazards; length 1 means constant.
+    hazards : callable
+    samples : int
+        How many there are of whatever has more than one.
     share : (sample or 1, month) array
         Reach of the treatment.
     stock : (tenure month, sample or 1, segment) array
@@ -127,28 +132,40 @@ def follow(
     observed : int or None
         Whole months of tenure that the pilot observed; hazards must not be constant then.
     """
-    samples = max(len(share), stock.shape[1], *(len(j) for j in joiners), control.shape[1], treated.shape[1])
-    shape = (samples, control.shape[2])
-    low, high = (np.broadcast_to(h, (len(h), *shape)) for h in (control, treated))
-    months = share.shape[1]
-    arriving = tuple(np.moveaxis(j, -1, 0) for j in joiners)
-    found = np.empty((4, months, shape[1], samples))
+    months, segments = share.shape[1], stock.shape[2]
+    found = np.empty((6, months, segments, samples))
     for start in range(0, samples, _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        reach = share[rows] if len(share) > 1 else share
-        # Samples last: what is done is then done in long runs of memory, however few the segments are.
-        both = [np.ascontiguousarray(np.moveaxis(h[:, rows], 1, 2)) for h in (low, high)]
-        there, came, instead = (
-            np.moveaxis(v[:, rows] if v.shape[1] > 1 else v, 1, 2) for v in (stock, *arriving)
-        )
-        without = _survivors((both[0], both[0]), np.zeros_like(reach), there, came, observed)
-        under = _survivors((both[0], both[1]), reach, there, instead, observed)
-        for part, values in zip(found, (without[0], under[0], without[1], under[1]), strict=True):
-            part[:, :, rows] = values
-    courses = (
-        np.cumprod(np.broadcast_to(1 - hazard[:months], (months, *shape)), axis=0) for hazard in (low, high)
-    )
-    return Alive(*(values.T for values in found), *(np.moveaxis(values, 0, -1) for values in courses))
+        rows = slice(start, min(start + _BLOCK, samples))
+        shape = (segments, rows.stop - rows.start)
+        low, high = (_by_state(hazard, shape) for hazard in hazards(rows))
+        stays, more = 1 - low, low - high
+        if len(low) < len(high):  # one arm may be constant
+            stays = np.repeat(stays, len(high), axis=0)
+        begun = _by_state(np.moveaxis(_some(stock, rows, 1), 1, 2), shape)
+        reach = _by_state(_some(share, rows).T[:, None, :], shape)
+        for arm, arriving in enumerate(joiners):
+            came = _by_state(_some(arriving, rows).T, shape)
+            constant = len(stays) == 1
+            there = begun.sum(axis=0, keepdims=True) if constant else np.concatenate([came[:0:-1], begun])
+            total, late = np.empty_like(came), np.empty_like(came)
+            sizes = came.shape[1], months, len(stays), len(begun)
+            last = months + len(begun) if observed is None else observed
+            native.run(_survivors, stays, more, reach * arm, came, there, total, late, *sizes, last)
+            alone = np.cumprod(np.broadcast_to(1 - (low, high)[arm][:months], came.shape), axis=0)
+            for part, values in zip(found[arm::2], (total, late, alone), strict=True):
+                part[:, :, rows] = values.reshape(months, *shape)
+    return Alive(*(values.T for values in found))
+
+
+def _some(values: FloatArray, rows: slice, axis: int = 0) -> FloatArray:
+    """Return these samples of an array, whose axis of samples may be of length 1 for all of them."""
+    return values if values.shape[axis] == 1 else values[(slice(None),) * axis + (rows,)]
+
+
+def _by_state(values: FloatArray, shape: tuple[int, int]) -> FloatArray:
+    """Return an array (by, segment or 1, sample or 1) as (by, state), a state being a sample of a segment."""
+    whole = np.broadcast_to(values, (len(values), *shape))
+    return np.ascontiguousarray(whole, dtype=np.float64).reshape(len(values), -1)
 
 
 def stock_mix(summary: PilotSummary | None, period_months: float, segments: int, given: Any) -> FloatArray:

@@ -280,12 +280,16 @@ class Churn:
         if not constant and summary is not None:
             observed = round(_lifetime.pooled(summary)[0].size / per_month)
         tenures = len(mix) + months
-        curve = control.draws or treated.draws  # the arms of a fit share it: they differ in their shift
-        gained = None if curve is None else _gained(curve, tenures, per_month)
-        hazards = [_monthly(state, gained) for state in (control, treated)]
         stock = np.zeros((1, segments)) if exposure.stock is None else exposure.stock
         joiners = exposure.control, exposure.treated
-        alive = follow(hazards[0], hazards[1], reach.share, mix[:, None, :] * stock, joiners, observed)
+        samples = max(len(v) for v in (control.level, treated.level, reach.share, stock, *joiners))
+        curve = control.draws or treated.draws  # the arms of a fit share it: they differ in their shift
+
+        def hazards(rows: slice) -> tuple[FloatArray, FloatArray]:
+            gained = None if curve is None else _gained(curve, rows, tenures, per_month)
+            return _monthly(control, rows, gained), _monthly(treated, rows, gained)
+
+        alive = follow(hazards, samples, reach.share, mix[:, None, :] * stock, joiners, observed)
         kept = alive.treated - alive.control
         late = alive.treated_late - alive.control_late
         return Projection(
@@ -300,21 +304,26 @@ class Churn:
         )
 
 
-def _gained(draws: Draws, months: int, per_month: float) -> FloatArray:
-    """Cumulative hazard gained in each month of tenure before any shift, (tenure month, sample, 1)."""
-    log_odds, k, log_c = (draws[name][:, None] for name in ("log_odds", "k", "log_c"))
+def _some(values: FloatArray, rows: slice) -> FloatArray:
+    """Return these samples of a (sample or 1, …) array, samples last."""
+    return np.ascontiguousarray((values[rows] if len(values) > 1 else values).T)
+
+
+def _gained(draws: Draws, rows: slice, months: int, per_month: float) -> FloatArray:
+    """Cumulative hazard gained in each month of tenure before any shift, (tenure month, 1, sample or 1)."""
+    log_odds, k, log_c = (_some(draws[name], rows)[:, None] for name in ("log_odds", "k", "log_c"))
     time = powered(np.arange(months + 1.0) * per_month, log_c, np)
-    by_month: FloatArray = gains(log_odds, k, time, np).T[:, :, None]
+    by_month: FloatArray = np.ascontiguousarray(gains(log_odds, k, time, np).T)[:, None, :]
     return by_month
 
 
-def _monthly(state: ArmState, gained: FloatArray | None) -> FloatArray:
-    """Monthly hazard of an arm by month of tenure, (tenure month or 1, sample, segment)."""
+def _monthly(state: ArmState, rows: slice, gained: FloatArray | None) -> FloatArray:
+    """Monthly hazard of an arm by month of tenure, (tenure month or 1, segment, sample or 1)."""
     if state.draws is None or gained is None:
-        return state.level[None]
-    monthly: FloatArray = -np.expm1(-np.exp(state.draws["shift"][:, state.arm, :]) * gained)
+        return _some(state.level, rows)[None]
+    monthly: FloatArray = -np.expm1(-np.exp(_some(state.draws["shift"][:, state.arm, :], rows)) * gained)
     if state.relative is not None:
-        monthly = np.clip(monthly * (1 + state.relative), 0.0, 1.0)
+        monthly = np.clip(monthly * (1 + _some(state.relative, rows)), 0.0, 1.0)
     return monthly
 
 

@@ -190,8 +190,8 @@ MUTANTS = (
     Mutant(
         "churn: arms swapped on the way to customers kept",
         TAIL,
-        "for state in (control, treated)]",
-        "for state in (treated, control)]",
+        "return _monthly(control, rows, gained), _monthly(treated, rows, gained)",
+        "return _monthly(treated, rows, gained), _monthly(control, rows, gained)",
         (f"{CHURN}::test_certain_hazards_come_out_exactly",),
     ),
     Mutant(
@@ -204,8 +204,8 @@ MUTANTS = (
     Mutant(
         "churn: joiners spared in their first month",
         "models/_cohorts.py",
-        "        customers *= staying\n",
-        "        customers[1:] *= staying[1:]\n",
+        "there[row + i] *= 1.0 if staying > 1.0 else staying",
+        "there[row + i] *= 1.0 if staying > 1.0 or tenure == 0 else staying",
         (f"{CHURN}::test_fitted_tail_follows_the_stock_at_its_tenure_mix",),
     ),
     Mutant(
