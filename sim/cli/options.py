@@ -24,6 +24,10 @@ Refit = Annotated[bool, typer.Option("--refit", help="Sample anew even where a f
 AllowUntrusted = Annotated[
     bool, typer.Option("--allow-untrusted", help="Write figures even when a check fails (exit stays 3).")
 ]
+Format = Annotated[
+    list[str] | None,
+    typer.Option("--format", help="Write forecast.xlsx too, whose totals are formulas.", metavar="xlsx"),
+]
 Strategy = Annotated[
     str | None, typer.Option("--strategy", help="Treated arm to tell of; by default the best on average.")
 ]

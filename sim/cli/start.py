@@ -9,26 +9,52 @@ from typing import Annotated
 import typer
 
 from sim.cli.answer import DONE, UNTRUSTED, Answer, forecast_answer, say
-from sim.cli.options import RESULTS, AsJson, Config, Out, Quiet, Seed, Sets
+from sim.cli.options import RESULTS, AsJson, Config, Format, Out, Quiet, Seed, Sets
 from sim.cli.shared import Asked, on_forecast
+from sim.errors import printable
 
 
 def init(
     folder: Annotated[
         Path, typer.Argument(metavar="[DIR]", help="Where to write; made if missing.")
     ] = Path(),
+    table: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TABLE", help="Write the config that fits this pilot table."),
+    ] = None,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", "-i", help="Ask six questions; Enter takes what is proposed.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a config and a pilot table to start from.
 
-    Both run as they are: `sim init my-pilot`, then `sim forecast my-pilot/config.toml`.
+    Both run as they are: `sim init my-pilot`, then `sim forecast my-pilot/config.toml`. With `--from` the
+    config fits a table of yours, which stays where it is; what was guessed stands in its comments.
     """
     from sim.commands.catalogue import init as write
 
-    written = [str(path) for path in write(folder)]
-    config = next(path for path in written if path.endswith(".toml"))
-    sentence = f"wrote {', '.join(written)}; next: sim forecast {config}"
-    Answer("init", sentence=sentence, result=written, show=lambda: say(sentence)).tell(as_json=as_json)
+    if table is None and not interactive:
+        written = write(folder)
+    else:
+        written = _first(folder, table, interactive=interactive)
+    config = next(path for path in written if path.suffix == ".toml")
+    told = ", ".join(map(str, written))
+    sentence = f"wrote {told}; next: sim {'check' if table or interactive else 'forecast'} {config}"
+    result = [str(path) for path in written]
+    Answer("init", sentence=sentence, result=result, show=lambda: say(sentence)).tell(as_json=as_json)
+
+
+def _first(folder: Path, table: str | None, *, interactive: bool) -> list[Path]:
+    """Write a config from a look at a table, from answers, or from both."""
+    from sim.cli.questions import ask
+    from sim.commands.first_config import understand, write_asked, write_from
+    from sim.config.draft import Figures
+
+    figures = Figures()
+    if interactive:
+        table, figures = ask(table, understand)
+    return write_from(table, folder, figures) if table else write_asked(folder, figures)
 
 
 def check(config: Config, sets: Sets = None, seed: Seed = None, as_json: AsJson = False) -> None:
@@ -44,9 +70,9 @@ def check(config: Config, sets: Sets = None, seed: Seed = None, as_json: AsJson 
 
     def show() -> None:
         for name, told in found["outcomes"].items():
-            say(f"{name}: {told}")
+            say(printable(f"{name}: {told}"))
         for item in found["checks"]:
-            say(f"{item['status']:<5} {item['name']}: {item['message']}")
+            say(printable(f"{item['status']:<5} {item['name']}: {item['message']}"))
             if item["remedy"] and item["status"] != "ok":
                 say(f"      {item['remedy']}")
         say(sentence)
@@ -69,6 +95,7 @@ def forecast(
         bool,
         typer.Option("--no-plots", help="Leave out plots and report.html; `sim report` draws them later."),
     ] = False,
+    formats: Format = None,
 ) -> Asked:
     """Forecast what the investment will return, with its range.
 
@@ -77,16 +104,19 @@ def forecast(
     """
     from sim.commands.forecast import forecast as run
 
-    return partial(run, config, plots=not no_plots), partial(forecast_answer, "forecast")
+    return partial(run, config, plots=not no_plots, formats=formats or ()), partial(
+        forecast_answer, "forecast"
+    )
 
 
 def report(
     run: Annotated[str, typer.Argument(help="A run's folder, its id, or `latest`.", show_default=False)],
     out: Out = RESULTS,
+    formats: Format = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Rebuild the plots and report.html of a stored run; its figures stay as they are."""
     from sim.commands.report import report as rebuild
 
-    forecast_answer("report", rebuild(run, out=out), quiet=quiet).tell(as_json=as_json)
+    forecast_answer("report", rebuild(run, out=out, formats=formats or ()), quiet=quiet).tell(as_json=as_json)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from sim.commands.pages import draw_pages, has_page, redraw
 from sim.commands.place import check_place, fit_store, place_of
+from sim.commands.result import Result as Result  # noqa: PLC0414  # others know it by this name
 from sim.commands.what_if import write_what_if
 from sim.commands.workbook import check_formats, put_workbook
 from sim.engine.fit import Progress, fit_all
@@ -31,70 +29,7 @@ from sim.report.write import file_name, is_whole, publish
 from sim.simulation.cashflow import Kind
 from sim.whole import told
 
-if TYPE_CHECKING:
-    import pyarrow
-    import xarray
-
 DEFAULT_OUT = Path("results")
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished forecast, read from its files.
-
-    Parameters
-    ----------
-    run : Path
-        The run's directory, ``results/<slug>/<run>``.
-    reused : bool
-        Whether the run was there already and no figure was computed.
-    """
-
-    run: Path
-    reused: bool = False
-
-    @cached_property
-    def summary(self) -> dict[str, Any]:
-        """Contents of ``summary.json``."""
-        loaded: dict[str, Any] = json.loads((self.run / "summary.json").read_text("utf-8"))
-        return loaded
-
-    @property
-    def trusted(self) -> bool:
-        """Whether every check passed."""
-        return bool(self.summary["trusted"])
-
-    @property
-    def has_figures(self) -> bool:
-        """Whether it says anything of money or effects; what cannot be trusted is left out."""
-        return self.summary["best"] is not None
-
-    @property
-    def headline(self) -> str:
-        """The result in one sentence."""
-        return str(self.summary["headline"])
-
-    @cached_property
-    def samples(self) -> pyarrow.Table:
-        """Joint samples: a row per state of the world and strategy, a column per quantity and metric."""
-        import pyarrow.parquet
-
-        return pyarrow.parquet.read_table(self.run / "samples.parquet")
-
-    @cached_property
-    def cash_flow(self) -> pyarrow.Table:
-        """Distribution of every cash stream by month."""
-        import pyarrow.parquet
-
-        return pyarrow.parquet.read_table(self.run / "cash_flow.parquet")
-
-    @cached_property
-    def posterior(self) -> Mapping[str, xarray.DataTree]:
-        """Posterior of each fitted outcome, as ArviZ takes it."""
-        import xarray
-
-        files = sorted((self.run / "posterior").glob("*.nc"))
-        return {file.stem: xarray.open_datatree(file, engine="h5netcdf") for file in files}
 
 
 def forecast(

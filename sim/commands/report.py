@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sim.commands.forecast import DEFAULT_OUT, Result, fit_store, world_of
+from sim.commands.forecast import DEFAULT_OUT, Result, world_of
 from sim.commands.pages import redraw
+from sim.commands.place import fit_store
 from sim.commands.what_if import WHAT_IF
+from sim.commands.workbook import check_formats, put_workbook
 from sim.engine.fit import fit_all
 from sim.engine.prepare import Prepared, prepare
 from sim.errors import Problem, ProblemsError
@@ -40,7 +42,7 @@ def find(run: str, out: Path) -> Path:
     raise ProblemsError(Problem(f'"{run}" {trouble}', allowed, "sim forecast CONFIG makes one", str(out)))
 
 
-def report(run: str | Path, *, out: str | Path = DEFAULT_OUT) -> Result:
+def report(run: str | Path, *, out: str | Path = DEFAULT_OUT, formats: Sequence[str] = ()) -> Result:
     """Rebuild plots and ``report.html`` of a stored run; its figures stay as they are.
 
     Parameters
@@ -49,11 +51,16 @@ def report(run: str | Path, *, out: str | Path = DEFAULT_OUT) -> Result:
         The run's directory, its id, or ``"latest"`` under `out`.
     out : path
         Folder of the results.
+    formats : sequence of {"xlsx"}
+        As for `sim.forecast`.
     """
+    check_formats(formats)
     target, store = find(str(run), Path(out)), fit_store(out)
     manifest = json.loads((target / MANIFEST).read_text("utf-8"))
     prepared = None if (target / WHAT_IF).is_file() else _again(target, manifest)
     redraw(target, store, None if prepared is None else lambda: world_of(prepared, fit_all(prepared, store)))
+    if formats:
+        put_workbook(target)
     return Result(target)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import logging
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -133,9 +135,33 @@ def theme() -> Iterator[None]:
             log.setLevel(before)
 
 
+class Shown(Figure):
+    """A figure that a notebook shows without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        content = io.BytesIO()
+        with theme():
+            self.savefig(content, format="png", dpi=DPI / 1.5)
+        return content.getvalue()
+
+
+_kept: ContextVar[list[Figure] | None] = ContextVar("kept", default=None)
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[list[Figure]]:
+    """Collect the figures that are saved inside a block, in place of writing them to files."""
+    figures: list[Figure] = []
+    token = _kept.set(figures)
+    try:
+        yield figures
+    finally:
+        _kept.reset(token)
+
+
 def figure(size: tuple[float, float] = (9.0, 5.4)) -> Figure:
     """Open a figure that draws to a file, without pyplot."""
-    fig = Figure(figsize=size, layout="constrained")
+    fig = Shown(figsize=size, layout="constrained")
     FigureCanvasAgg(fig)
     return fig
 
@@ -194,6 +220,9 @@ def save(
     bottom = 0.16 + (lines.count("\n") + 1) * 9.5 * 1.35 / 72
     rect = (0.1 / width, bottom / height, 1 - 0.25 / width, 1 - (bottom + top + 0.06) / height)
     fig.set_layout_engine("constrained", rect=rect)
+    if (figures := _kept.get()) is not None:
+        figures.append(fig)
+        return path
     path.parent.mkdir(exist_ok=True)
     _write(fig, path, colours)
     return path
