@@ -80,12 +80,15 @@ def forecast(
     """
     check_formats(formats)
     prepared = prepare(Path(config), sets, seed=seed, store=fit_store(out))
-    result = run(
-        prepared, Path(out), refit=refit, allow_untrusted=allow_untrusted, plots=plots, progress=progress
+    return run(
+        prepared,
+        Path(out),
+        refit=refit,
+        allow_untrusted=allow_untrusted,
+        plots=plots,
+        formats=formats,
+        progress=progress,
     )
-    if formats:
-        put_workbook(result.run)
-    return result
 
 
 def run(
@@ -95,6 +98,7 @@ def run(
     refit: bool = False,
     allow_untrusted: bool = False,
     plots: bool = True,
+    formats: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Result:
     """Run a prepared forecast; the part of `forecast` that costs time."""
@@ -104,6 +108,8 @@ def run(
     if not refit and is_whole(target):
         if plots and not has_page(target):
             redraw(target, store, lambda: world_of(prepared, fit_all(prepared, store)))
+        if formats:
+            put_workbook(target)
         return Result(target, reused=True)
     check_place(prepared, out, allow_untrusted=allow_untrusted)
     started = time.perf_counter()
@@ -133,6 +139,10 @@ def run(
             if world is not None:
                 write_what_if(folder, world, summary["best"])
             draw_pages(folder, manifest, store)
+        if formats:
+            from sim.report.workbook import write_workbook
+
+            write_workbook(folder, manifest)
         return manifest
 
     publish(target, build, replace=refit)

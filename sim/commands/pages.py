@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from sim.commands.what_if import WHAT_IF, write_what_if
 from sim.engine.world import World
 from sim.report.pictures import fetch, keep, picture
-from sim.report.write import MANIFEST, publish
+from sim.report.write import MANIFEST, amend
 
 PAGE = "report.html"
 _DRAWING = threading.Lock()
@@ -36,24 +35,14 @@ def redraw(target: Path, store: Path, world: Callable[[], World] | None = None) 
     world : callable, optional
         Makes the run's world again, for what the page tells beyond the summary where that is not there yet.
     """
-    manifest = json.loads((target / MANIFEST).read_text("utf-8"))
-    del manifest["files"]
 
-    def drawn(folder: str, names: Sequence[str]) -> set[str]:
-        # Answers of other commands lie inside the run, with plots and manifests of their own.
-        # What a killed command left there, or a living one is making, is hidden.
-        hidden = {name for name in names if name.startswith(".")}
-        return hidden | ({"plots", PAGE, MANIFEST} & set(names)) if Path(folder) == target else set()
-
-    def build(folder: Path) -> dict[str, Any]:
-        shutil.copytree(target, folder, dirs_exist_ok=True, ignore=drawn)
+    def change(folder: Path, manifest: Mapping[str, Any]) -> None:
         best = json.loads((folder / "summary.json").read_text("utf-8"))["best"]
         if world is not None and best is not None and not (folder / WHAT_IF).is_file():
             write_what_if(folder, world(), best)
         draw_pages(folder, manifest, store)
-        return dict(manifest)
 
-    publish(target, build, replace=True)
+    amend(target, change, without=("plots", PAGE))
 
 
 def draw_pages(folder: Path, manifest: Mapping[str, Any], store: Path) -> None:

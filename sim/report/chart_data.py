@@ -11,6 +11,7 @@ import numpy as np
 from sim.records.arrays import FloatArray
 from sim.report import page_words as words
 from sim.report.names import clean
+from sim.report.path_words import label
 from sim.report.stored import Stored
 from sim.report.words import MONTHS, behind, better, is_certain, spread
 
@@ -153,7 +154,7 @@ def drivers(stored: Stored, what_if: Mapping[str, Any] | None) -> Chart | None:
     shares = {name for name, block in blocks.items() if block["level"] == "share"}
     rows = [
         {
-            "name": words.named(row["name"]),
+            "name": label(row["name"]),
             "key": clean(row["name"], 120),
             "at": [words.quantity(row["name"], row[end], shares) for end in ("at_low", "at_high")],
             "npv": [row["npv_low"], row["npv_high"]],

@@ -9,15 +9,10 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from sim.report.names import clean
-from sim.report.path_words import label, parts
-from sim.report.words import NONE, behind, chance, digits, level, metric, number, opening, percent
+from sim.report.path_words import parts
+from sim.report.words import NONE, _, behind, chance, digits, level, metric, number, opening, percent
 
 type Block = Mapping[str, Any]
-
-
-def _(text: str) -> str:
-    """Mark a text for translation."""
-    return text
 
 
 NET = _("Net present value")
@@ -186,11 +181,6 @@ def periods(summary: Block) -> dict[str, str]:
         "Relative effect of each period by itself, %; bar: 90 % interval; line: mean effect of the rollout"
     )
     return {"title": title, "note": note, "alt": _("Marks with bars by period of the pilot.")}
-
-
-def named(path: str) -> str:
-    """Return an input in plain words."""
-    return label(path)
 
 
 def is_measured(path: str) -> bool:

@@ -5,13 +5,9 @@ from __future__ import annotations
 import re
 
 from sim.report.names import clean
+from sim.report.words import _
 
 _PART = re.compile(r'"((?:[^"\\]|\\.)*)"|([^.]+)')
-
-
-def _(text: str) -> str:
-    """Mark a text for translation."""
-    return text
 
 
 _WHOLE = {

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from sim.report.words import NONE
-
-
-def _(text: str) -> str:
-    """Mark a text for translation."""
-    return text
-
+from sim.report.words import NONE, _
 
 SCRIPT = {
     "of_samples": _("{share} % of samples"),

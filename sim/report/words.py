@@ -37,6 +37,11 @@ METRIC_NAMES = {
 }
 
 
+def _(text: str) -> str:
+    """Mark a text for translation."""
+    return text
+
+
 def digits(value: float | None, mcse: float | None) -> int:
     """Return how many decimals of a value its Monte Carlo error allows; negative rounds whole digits.
 

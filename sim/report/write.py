@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,37 @@ def publish(target: Path, build: Build, *, replace: bool = False) -> bool:
         manifest = build(folder)
         _seal(folder, manifest)
         return _move(folder, target, replace)
+
+
+def amend(target: Path, change: Callable[[Path, Manifest], object], without: Collection[str] = ()) -> None:
+    """Change something in a whole run; all else in it stays as it is.
+
+    The run is built anew beside itself and changes places with it.
+
+    Parameters
+    ----------
+    target : Path
+    change : callable
+        ``change(folder, manifest)``: writes into the new folder.
+    without : collection of str
+        Names in the run that are not taken over.
+    """
+    manifest = json.loads((target / MANIFEST).read_text("utf-8"))
+    del manifest["files"]
+
+    def left_out(folder: str, names: Sequence[str]) -> set[str]:
+        # Answers of other commands lie inside the run, with plots and manifests of their own.
+        if Path(folder) != target:
+            return set()
+        # What a killed command left there, or a living one is making, is hidden.
+        return {name for name in names if name.startswith(".")} | ({MANIFEST, *without} & set(names))
+
+    def build(folder: Path) -> Manifest:
+        shutil.copytree(target, folder, dirs_exist_ok=True, ignore=left_out)
+        change(folder, manifest)
+        return dict(manifest)
+
+    publish(target, build, replace=True)
 
 
 def occupied(target: Path) -> bool:
