@@ -52,3 +52,17 @@ def test_correlated_effects_widen_npv_as_the_variance_of_a_sum_does(tmp_path: Pa
     assert together == pytest.approx(10_000 * np.sqrt(2 * (1 + 2 * np.sin(np.pi / 12))), rel=0.04)
     names = {check.name for check in prepared.checks}
     assert {"pilot-length:a", "one-segment:a"} <= names
+    assert evidence.beyond_pilot(world, world.strategy("treated")) is None
+
+
+def test_the_length_of_a_pilot_may_be_stated(tmp_path: Path) -> None:
+    """Six equal months undiscounted, of which the pilot saw two."""
+    pilot = "[decision.pilot]\ncost_per_month = 1\nran = 2\n"
+    (tmp_path / "two.toml").write_text(CONFIG.replace("horizon = 1\n", "horizon = 6\n") + pilot)
+    prepared = prepare(tmp_path / "two.toml")
+    assert not [check for check in prepared.checks if check.name.startswith("pilot-length")]
+    level = np.full((prepared.plan.samples, 2, 1), 0.3)
+    level[:, 1, 0] += 0.05
+    world = World(prepared, {name: {"level": level} for name in "ab"}, prepared.drawn)
+    assert evidence.observed_months(world, "a") == 2
+    assert evidence.beyond_pilot(world, world.strategy("treated")) == pytest.approx(4 / 6, rel=1e-4)

@@ -149,8 +149,6 @@ def sources(world: World, strategy: Strategy, file: str | None = None) -> tuple[
             continue
         model = world.plan.outcomes[name].model
         months = summary.months
-        if months is None and world.plan.pilot is not None:
-            months = world.plan.pilot.ran
         if not months:
             months = whole_volume_months(world, strategy, name)
             if months is not None:

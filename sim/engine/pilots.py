@@ -64,8 +64,10 @@ def read_pilot(
     summary = pilots[asked].summary
     _note_file(reading, data)
     new = unseen(plan, outcome, summary.segments)
+    if summary.months is None and plan.pilot is not None:
+        summary = replace(summary, months=plan.pilot.ran)
     # With the rollout's segments: the same for many plans.
-    whole = f"{asked} {new}"
+    whole = f"{asked} {new} {summary.months}"
     if whole not in pilots:
         pilots[whole] = replace(pilots[asked], summary=summary.extended(new))
     checks = [*pilots[whole].checks, *_of_design(outcome, summary)]
@@ -166,8 +168,9 @@ def _of_design(outcome: OutcomePlan, summary: PilotSummary) -> Iterable[Check]:
 
 def _of_money(outcome: OutcomePlan, summary: PilotSummary) -> Iterable[Check]:
     if summary.months is None:
-        message = "the table does not say how long the pilot ran, so how much lies beyond it is unknown"
-        yield Check("pilot-length", "note", message, "name the column that tells the time as `period`")
+        message = "nothing says how long the pilot ran, so how much lies beyond it is unknown"
+        remedy = "state decision.pilot.ran, or name the column that tells the time as `period`"
+        yield Check("pilot-length", "note", message, remedy)
     if len(summary.segments) == 1 and outcome.rollout.transfer_path is None:
         message = "no segments: the interval holds for units like the pilot's, and others vary more"
         yield Check("one-segment", "note", message, "name a `segment` column, or set rollout.transfer")

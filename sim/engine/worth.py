@@ -17,6 +17,7 @@ LESS = 0.9
 """What a certain number is put to, as a share of what it is."""
 _ENDS = (0.05, 0.95)
 _FEWEST = 20  # samples that a tornado takes
+_CHANCE = 3.0  # Monte Carlo errors: a swing within them tells nothing, as that of an input without money
 MOST = 150
 """Assumptions that are valued, at most: those by segment come last."""
 
@@ -94,7 +95,7 @@ def _npv(world: World, strategy: str, path: str, value: float) -> FloatArray:
 
 
 def drivers(world: World, strategies: Mapping[str, Strategy], strategy: str) -> Sequence[Driver]:
-    """Return the uncertain inputs, the one that moves the NPV most first.
+    """Return the uncertain inputs that move the NPV beyond what chance would, the one that does most first.
 
     Parameters
     ----------
@@ -113,4 +114,8 @@ def drivers(world: World, strategies: Mapping[str, Strategy], strategy: str) -> 
     x = np.stack(list(inputs.values()), axis=1)
     with threadpool_limits(limits=1):  # the matrices are small: threads would wait for a busy core
         bars = tornado(npv, x, names=list(inputs))
-    return [Driver(bar.name, bar.at_low, bar.at_high, bar.low.value, bar.high.value) for bar in bars]
+    return [
+        Driver(bar.name, bar.at_low, bar.at_high, bar.low.value, bar.high.value)
+        for bar in bars
+        if abs(bar.swing.value) > _CHANCE * bar.swing.mcse
+    ]

@@ -100,7 +100,7 @@ def contents(stored: Stored, manifest: Mapping[str, Any]) -> dict[str, Any]:
         "outcomes": [tables.outcome(name, block, stored) for name, block in summary["outcomes"].items()],
         "flows": tables.flows(stored),
         "months": tables.months(stored) if "cash" in drawn else [],
-        "evidence": tables.evidence(summary["evidence"]) if stored.has_money else [],
+        "evidence": tables.evidence(summary) if stored.has_money else [],
         "bars": tables.bars(summary["evidence"]) if stored.has_money else [],
         "checks": sorted(summary["checks"], key=lambda check: _ORDER.get(check["status"], 0)),
         "charts": drawn,

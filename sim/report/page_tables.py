@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from sim.report.names import clean
-from sim.report.script_words import _
 from sim.report.stored import Stored
 from sim.report.words import (
     METRIC_NAMES,
     MONTHS,
     NONE,
+    _,
     behind,
     better,
     chance,
@@ -230,9 +230,16 @@ def _ends(block: Mapping[str, Any], samples: int) -> str:
     return low if block["low"] == block["high"] else _("{low} to {high}").format(low=low, high=high)
 
 
-def evidence(block: Mapping[str, Any]) -> list[str]:
+def evidence(summary: Mapping[str, Any]) -> list[str]:
     """Say what the pilot did not show."""
-    told = []
+    told, block = [], summary["evidence"]
+    if any(check["name"].startswith("pilot-length:") for check in summary["checks"]):
+        told.append(
+            _(
+                "Nothing says how long the pilot ran, so nobody can say how much of the money lies in months "
+                "that it never saw: state decision.pilot.ran in the config."
+            )
+        )
     if block["share_of_npv_beyond_pilot"] is not None:
         told.append(
             _(
