@@ -14,7 +14,6 @@ import numpy as np
 from sim.commands.pages import draw_pages, has_page, redraw
 from sim.commands.place import check_place, fit_store, place_of
 from sim.commands.result import Result as Result  # noqa: PLC0414  # others know it by this name
-from sim.commands.what_if import write_what_if
 from sim.commands.workbook import check_formats, put_workbook
 from sim.engine.fit import Progress, fit_all
 from sim.engine.prepare import Prepared, prepare
@@ -136,9 +135,7 @@ def run(
         _posteriors(folder, fits)
         manifest = _manifest(prepared, fits, summary["checks"], seconds)
         if plots:
-            if world is not None:
-                write_what_if(folder, world, summary["best"])
-            draw_pages(folder, manifest, store)
+            draw_pages(folder, manifest, store, None if world is None else (world, summary["best"]))
         if formats:
             from sim.report.workbook import write_workbook
 

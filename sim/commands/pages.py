@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +39,25 @@ def redraw(target: Path, store: Path, world: Callable[[], World] | None = None) 
 
     def change(folder: Path, manifest: Mapping[str, Any]) -> None:
         best = json.loads((folder / "summary.json").read_text("utf-8"))["best"]
-        if world is not None and best is not None and not (folder / WHAT_IF).is_file():
-            write_what_if(folder, world(), best)
-        draw_pages(folder, manifest, store)
+        lacks = world is not None and best is not None and not (folder / WHAT_IF).is_file()
+        draw_pages(folder, manifest, store, (world(), best) if world is not None and lacks else None)
 
     amend(target, change, without=("plots", PAGE))
 
 
-def draw_pages(folder: Path, manifest: Mapping[str, Any], store: Path) -> None:
-    """Draw the plots and the page of a run from the files in its folder; see `redraw`."""
+def draw_pages(
+    folder: Path, manifest: Mapping[str, Any], store: Path, told: tuple[World, str] | None = None
+) -> None:
+    """Draw the plots and the page of a run from the files in its folder; see `redraw`.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : mapping
+    store : Path
+    told : pair of World and str, optional
+        The run's world and best strategy: what the page tells beyond the summary is simulated too.
+    """
     from sim.report.fit_plots import KINDS
     from sim.report.page import render
     from sim.report.plots import draw as draw_plots
@@ -58,8 +69,12 @@ def draw_pages(folder: Path, manifest: Mapping[str, Any], store: Path) -> None:
     }
     for path, (fit, name) in pictures.items():
         fetch(fit, name, path)
-    with _DRAWING:
+    with _DRAWING, ThreadPoolExecutor(1) as pool:
+        # Simulating is compiled code for the most part, and leaves the interpreter to the drawing.
+        beside = None if told is None else pool.submit(write_what_if, folder, *told)
         draw_plots(folder)
+        if beside is not None:
+            beside.result()
         render(folder, manifest)
     for path, (fit, name) in pictures.items():
         if path.is_file():
