@@ -28,6 +28,10 @@ Format = Annotated[
     list[str] | None,
     typer.Option("--format", help="Write forecast.xlsx too, whose totals are formulas.", metavar="xlsx"),
 ]
+Language = Annotated[
+    str | None,
+    typer.Option("--lang", help="Language of headline, report and plots.", metavar="en|zh|th|nb|es"),
+]
 Strategy = Annotated[
     str | None, typer.Option("--strategy", help="Treated arm to tell of; by default the best on average.")
 ]

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sim.cli.answer import DONE, UNTRUSTED, Answer, forecast_answer, say
-from sim.cli.options import RESULTS, AsJson, Config, Format, Out, Quiet, Seed, Sets
+from sim.cli.options import RESULTS, AsJson, Config, Format, Language, Out, Quiet, Seed, Sets
 from sim.cli.shared import Asked, on_forecast
 from sim.errors import printable
 
@@ -96,6 +96,7 @@ def forecast(
         typer.Option("--no-plots", help="Leave out plots and report.html; `sim report` draws them later."),
     ] = False,
     formats: Format = None,
+    language: Language = None,
 ) -> Asked:
     """Forecast what the investment will return, with its range.
 
@@ -104,9 +105,8 @@ def forecast(
     """
     from sim.commands.forecast import forecast as run
 
-    return partial(run, config, plots=not no_plots, formats=formats or ()), partial(
-        forecast_answer, "forecast"
-    )
+    call = partial(run, config, plots=not no_plots, formats=formats or (), language=language)
+    return call, partial(forecast_answer, "forecast")
 
 
 def report(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import time
@@ -20,6 +21,7 @@ from sim.engine.prepare import Prepared, prepare
 from sim.engine.study import fit_checks
 from sim.engine.summary import pooled, summarise
 from sim.engine.world import Strategy, World
+from sim.language import spoken_in
 from sim.records.arrays import FloatArray
 from sim.records.fit import Fit, usable
 from sim.records.quantity import quoted
@@ -41,6 +43,7 @@ def forecast(
     allow_untrusted: bool = False,
     plots: bool = True,
     formats: Sequence[str] = (),
+    language: str | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Forecast what an investment will return, from a config and its pilot data.
@@ -64,6 +67,8 @@ def forecast(
         forecast again with them; its figures then stay as they are.
     formats : sequence of {"xlsx"}
         Tables to write beside the Parquet files: ``forecast.xlsx``, a workbook whose totals are formulas.
+    language : {"en", "zh", "th", "nb", "es"}, optional
+        Overrides ``programme.language``: of headline, report and plots.
     progress : callable, optional
         Called with (outcome, share done) while sampling.
 
@@ -78,6 +83,8 @@ def forecast(
         When config, data or environment must be mended; nothing is written then.
     """
     check_formats(formats)
+    if language is not None:
+        sets = [*sets, f"programme.language={json.dumps(language)}"]
     prepared = prepare(Path(config), sets, seed=seed, store=fit_store(out))
     return run(
         prepared,
@@ -118,7 +125,8 @@ def run(
     trusted = all(check.status != "fail" for check in checks)
     show = trusted or (allow_untrusted and all(usable(fit.checks) for fit in fits.values()))
     world = world_of(prepared, fits) if show else None
-    summary, strategies = summarise(world, plan, checks, trusted=trusted)
+    with spoken_in(plan.language):
+        summary, strategies = summarise(world, plan, checks, trusted=trusted)
 
     def build(folder: Path) -> dict[str, Any]:
         from sim.report.tables import write_cash_flow, write_json, write_samples

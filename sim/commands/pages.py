@@ -11,6 +11,7 @@ from typing import Any
 
 from sim.commands.what_if import WHAT_IF, write_what_if
 from sim.engine.world import World
+from sim.language import spoken_in
 from sim.report.pictures import fetch, keep, picture
 from sim.report.write import MANIFEST, amend
 
@@ -45,6 +46,11 @@ def redraw(target: Path, store: Path, world: Callable[[], World] | None = None) 
     amend(target, change, without=("plots", PAGE))
 
 
+def _language(manifest: Mapping[str, Any]) -> str:
+    """Return the language of a run; those of earlier versions are in English."""
+    return str(manifest.get("config", {}).get("programme", {}).get("language", "en"))
+
+
 def draw_pages(
     folder: Path, manifest: Mapping[str, Any], store: Path, told: tuple[World, str] | None = None
 ) -> None:
@@ -69,7 +75,7 @@ def draw_pages(
     }
     for path, (fit, name) in pictures.items():
         fetch(fit, name, path)
-    with _DRAWING, ThreadPoolExecutor(1) as pool:
+    with _DRAWING, ThreadPoolExecutor(1) as pool, spoken_in(_language(manifest)):
         # Simulating is compiled code for the most part, and leaves the interpreter to the drawing.
         beside = None if told is None else pool.submit(write_what_if, folder, *told)
         draw_plots(folder)

@@ -170,6 +170,7 @@ class Plan:
 
     name: str
     currency: str
+    language: str
     start: dt.date | None
     horizon: int
     discount_path: str

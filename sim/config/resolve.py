@@ -90,6 +90,7 @@ def resolve(config: Config, tree: Mapping[str, Any], source: Source, path: Path)
     return Plan(
         name=name,
         currency=programme.currency,
+        language=programme.language,
         start=programme.start,
         horizon=programme.horizon,
         discount_path=str(discount_path),

@@ -55,6 +55,7 @@ class Programme(Strict):
 
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(description="ISO 4217 code, e.g. EUR")
+    language: Literal["en", "zh", "th", "nb", "es"] = Field("en", description="of headline, report and plots")
     start: dt.date | None = Field(None, description="month 1 of the rollout")
     horizon: int = Field(36, ge=1, le=1200, description="months")
     discount_rate: field(RATE) = Field(0.10, description="per year, effective, a fraction")  # type: ignore[valid-type]

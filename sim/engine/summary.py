@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -249,7 +249,7 @@ def summarise(
         "best": best,
         "strategies": blocks,
         **top,
-        "checks": [asdict(check) for check in checks],
+        "checks": [check.spoken() for check in checks],
     }
     return summary, simulated
 

@@ -13,7 +13,6 @@ import os
 import stat
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +117,7 @@ def load(store: Path, key: str) -> Fit | None:
                 raise ValueError(f"{name} was changed")
         with np.load(folder / _DRAWS, allow_pickle=False) as archive:
             draws = {name: archive[name] for name in archive.files}
-        checks = tuple(Check(**check) for check in body["checks"])
+        checks = tuple(Check.unpacked(check) for check in body["checks"])
         return Fit(draws, checks, body["diagnostics"], folder / _POSTERIOR, key, reused=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(str(error) or type(error).__name__) from error
@@ -156,7 +155,7 @@ def save(
         body = {
             "format": FORMAT,
             "key": key,
-            "checks": [asdict(check) for check in checks],
+            "checks": [check.packed() for check in checks],
             "diagnostics": dict(diagnostics),
             "files": {name: _digest_file(new / name) for name in (_DRAWS, _POSTERIOR)},
         }

@@ -74,7 +74,7 @@ def _packed(pilot: Pilot, column_sets: Sequence[ColumnSet]) -> tuple[dict[str, A
     arrays = {f"statistics.{name}": values for name, values in summary.statistics.items()}
     arrays["size"] = summary.size
     record: dict[str, Any] = {
-        "checks": [asdict(check) for check in pilot.checks],
+        "checks": [check.packed() for check in pilot.checks],
         "column_set": list(column_sets).index(pilot.column_set),
         "arms": summary.arms,
         "segments": summary.segments,
@@ -119,5 +119,5 @@ def _unpacked(
         series=series,
     )
     return Pilot(
-        summary, tuple(Check(**check) for check in record["checks"]), column_sets[record["column_set"]]
+        summary, tuple(Check.unpacked(check) for check in record["checks"]), column_sets[record["column_set"]]
     )

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sim.language import _
 from sim.records.quantity import quoted
 from sim.report import page_words as words
 from sim.report.path_words import label
-from sim.report.words import digits, number
+from sim.report.words import exact, hundredths
 
 # What the reader of a report does not decide on.
 _SILENT = {"limits", "sampling", "columns"}
@@ -90,13 +91,13 @@ def _source(path: Key, manifest: Mapping[str, Any]) -> str:
     key = ".".join(path)
     if any(key == _short(one) or f"{key}.".startswith(f"{one}.") or one.startswith(f"{key}.")
            for one in manifest.get("set", [])):  # fmt: skip
-        return words.COMMAND_LINE
+        return _("command line (--set)")
     lines = manifest.get("lines")
     if lines is None:
         return ""
     named = [".".join(quoted(part) for part in parts) for parts in _forms(path)]
     line = next((lines[name] for name in named if name in lines), None)
-    return words.DEFAULT if line is None else words.line(manifest.get("config_file", ""), line)
+    return _("default of sim") if line is None else words.line(manifest.get("config_file", ""), line)
 
 
 def _forms(path: Key) -> Iterator[Key]:
@@ -124,7 +125,7 @@ def _walk(value: Any, path: Key) -> Iterator[tuple[Key, str, str]]:
                 yield from _walk(inner, (*path, str(key)))
     elif value is not None and value != []:
         rate = path[-1] in _RATES and isinstance(value, int | float)
-        yield path, f"{_plain(100 * value)} %" if rate else _plain(value), ""
+        yield path, hundredths(_plain(100 * value)) if rate else _plain(value), ""
 
 
 def _quantity(value: Mapping[str, Any]) -> str | None:
@@ -135,25 +136,25 @@ def _quantity(value: Mapping[str, Any]) -> str | None:
     if {"low", "high"} <= keys <= {"low", "high", "source", "discount"} and keys & {"source", "discount"}:
         return words.prior(value)
     if {"low", "high"} <= keys <= {"low", "high", "mode", "shape", "confidence"}:
-        ends = f"{_plain(value['low'])} to {_plain(value['high'])}"
+        ends = _("{low} to {high}").format(low=_plain(value["low"]), high=_plain(value["high"]))
         if value.get("mode") is not None:
-            return f"{ends}, most likely {_plain(value['mode'])}"
+            return _("{ends}, most likely {mode}").format(ends=ends, mode=_plain(value["mode"]))
         shape = f", {value['shape']}" if value.get("shape") else ""
-        return f"{ends} ({100 * (value.get('confidence') or 0.9):.0f} %{shape})"
+        return f"{ends} ({hundredths(f'{100 * (value.get("confidence") or 0.9):.0f}')}{shape})"
     if "dist" in keys:
         parts = [f"{key} {_plain(value[key])}" for key in value if key not in ("dist", "limits")]
         return ", ".join([str(value["dist"]), *parts])
     if "samples" in keys:
-        return f"samples of {value['samples']}, column {value.get('column')}"
+        told = _("samples of {file}, column {column}")
+        return told.format(file=value["samples"], column=value.get("column"))
     return None
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     if isinstance(value, int | float):
-        text = number(float(value), digits(float(value), 0.0), most=8)
-        return text.rstrip("0").rstrip(".") if "." in text else text
+        return exact(float(value))
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(_plain(inner) for inner in value)
     return str(value)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sim.language import _
 from sim.records.arrays import FloatArray
 from sim.report import page_words as words
 from sim.report.names import clean
@@ -99,7 +100,7 @@ def payback(stored: Stored) -> Chart | None:
         if values.size:
             known = np.sort(values[np.isfinite(values)])
             shares = np.searchsorted(known, np.arange(horizon + 1) + 1e-9, side="right") / values.size
-            curves.append({"name": words.PAYBACKS[name], "shares": np.round(shares, 6).tolist()})
+            curves.append({"name": _(words.PAYBACKS[name]), "shares": np.round(shares, 6).tolist()})
     if not curves:
         return None
     never = stored.summary["metrics"]["payback_months"]["never"]
@@ -142,7 +143,7 @@ def waterfall(stored: Stored) -> Chart | None:
     for name, value in listed:
         steps.append({"name": clean(name, 28), "from": level, "to": level + value, "value": value})
         level += value
-    steps.append({"name": words.NET, "from": 0.0, "to": level, "value": level, "net": True})
+    steps.append({"name": _("Net present value"), "from": 0.0, "to": level, "value": level, "net": True})
     return {**words.waterfall(summary, listed), "rows": steps}
 
 
@@ -181,7 +182,10 @@ def effects(summary: Mapping[str, Any]) -> Chart | None:
             if levels[kind]["mean"] is not None
         ]
         segments = sorted(segments, key=lambda row: -row[1]["mean"]) if len(segments) > 1 else []
-        rows = [(words.ALL if segments else words.EFFECT, block["pooled"][kind]), *segments[:_MOST_ROWS]]
+        rows = [
+            (_("all segments") if segments else _("effect"), block["pooled"][kind]),
+            *segments[:_MOST_ROWS],
+        ]
         panels.append(
             {
                 "title": words.effect(name, block, kind, better(block, int(summary["samples"]))),

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from sim.language import _, language
 from sim.report import page_tables as tables
 from sim.report.assumptions import assumptions
 from sim.report.chart_data import charts
@@ -22,7 +23,7 @@ from sim.report.panel import panel
 from sim.report.reproduce import command
 from sim.report.script_words import SCRIPT
 from sim.report.stored import Stored
-from sim.report.words import behind
+from sim.report.words import BETWEEN, behind, exact
 
 _HERE = Path(__file__).parent
 LIBRARIES = ("d3-7.9.2.min.js", "plot-0.6.17.min.js")
@@ -65,8 +66,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
-    environment.filters |= {"name": clean, "tight": tight}
+    environment.install_gettext_callables(_, lambda one, many, n: _(one if n == 1 else many), newstyle=True)  # type: ignore[attr-defined]
+    environment.filters |= {"name": clean, "tight": tight, "exact": exact}
     return environment
 
 
@@ -80,13 +81,15 @@ def contents(stored: Stored, manifest: Mapping[str, Any]) -> dict[str, Any]:
     summary = stored.summary
     what_if = _what_if(stored)
     drawn = charts(stored, what_if)
-    decision, _, rest = summary["headline"].partition("; ")
+    decision, *more = summary["headline"].split(_(BETWEEN), 1)
+    rest = "".join(more)
     sliders = None if what_if is None else panel(what_if)
     listed = assumptions(manifest, what_if)
     return {
+        "language": language(),
         "programme": summary["programme"],
         "currency": clean(summary["programme"]["currency"], 12),
-        "decision": decision if decision.endswith(".") else f"{decision}.",
+        "decision": _("{sentence}.").format(sentence=decision) if more else decision,
         "rest": rest[:1].upper() + rest[1:],
         "trusted": summary["trusted"],
         "samples": behind(summary) if stored.has_money else int(summary["samples"]),
@@ -141,7 +144,8 @@ def _scripts(
     hashes = " ".join(f"'sha256-{_digest(text)}'" for text in scripts)
     programme = stored.summary["programme"]
     data = {
-        "words": SCRIPT,
+        "words": {name: _(text) for name, text in SCRIPT.items()},
+        "locale": language(),
         "currency": clean(programme["currency"], 12),
         "horizon": programme["horizon"],
         "charts": drawn,

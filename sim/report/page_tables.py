@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sim.language import N_, _
 from sim.report.names import clean
 from sim.report.stored import Stored
 from sim.report.words import (
     METRIC_NAMES,
     MONTHS,
     NONE,
-    _,
+    amount,
     behind,
     better,
     chance,
+    hundredths,
     interval,
     level,
     median_error,
@@ -28,15 +30,15 @@ from sim.report.words import (
 _YEAR = 12
 _LEAST = 0.005  # share that is told
 _DESIGNS = {
-    "randomised": _("From a randomised pilot."),
-    "difference-in-differences": _(
+    "randomised": N_("From a randomised pilot."),
+    "difference-in-differences": N_(
         "By difference in differences: what changed more than in the control arm."
     ),
-    "before-after": _(
+    "before-after": N_(
         "From before and after the launch, without a control group: not all of it need be the treatment's "
         "doing."
     ),
-    None: _("Stated, not fitted to data."),
+    None: N_("Stated, not fitted to data."),
 }
 
 
@@ -51,7 +53,7 @@ def tiles(stored: Stored) -> list[tuple[str, str, str]]:
     return [
         (
             _("Net present value, mean"),
-            f"{metric('npv', metrics['npv'], 'mean', samples)} {currency}",
+            amount(metric("npv", metrics["npv"], "mean", samples), currency),
             _("90 % interval {ends}").format(ends=interval("npv", metrics["npv"], samples)),
         ),
         (
@@ -192,7 +194,7 @@ def _difference(block: Mapping[str, Any], share: bool) -> str:
 
 def _relative(block: Mapping[str, Any]) -> str:
     mean, ends = spread(block, scale=100, sign=True)
-    return NONE if mean == NONE else f"{mean} % ({ends} %)"
+    return NONE if mean == NONE else f"{hundredths(mean)} ({hundredths(ends)})"
 
 
 def flows(stored: Stored) -> list[dict[str, str]]:

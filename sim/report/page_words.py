@@ -8,20 +8,30 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from sim.language import N_, _
 from sim.report.names import clean
 from sim.report.path_words import parts
-from sim.report.words import NONE, _, behind, chance, digits, level, metric, number, opening, percent
+from sim.report.words import (
+    NONE,
+    amount,
+    behind,
+    chance,
+    digits,
+    hundredths,
+    level,
+    metric,
+    number,
+    opening,
+    percent,
+)
 
 type Block = Mapping[str, Any]
 
 
-NET = _("Net present value")
-ALL = _("all segments")
-EFFECT = _("effect")
 PAYBACKS = {
-    "payback_months": _("back for good"),
-    "payback_first_months": _("back for the first time"),
-    "payback_discounted_months": _("back for good, discounted"),
+    "payback_months": N_("back for good"),
+    "payback_first_months": N_("back for the first time"),
+    "payback_discounted_months": N_("back for good, discounted"),
 }
 _SHARES = ("realisation", "share", "margin", "transfer")
 
@@ -40,7 +50,7 @@ def histogram(summary: Block, name: str, loss: float) -> dict[str, str]:
         note = _("Net present value over {months} months at {rate} a year, {currency}").format(
             months=programme["horizon"], rate=percent(programme["discount_rate"], 0.0), currency=currency
         )
-        median = f"{metric(name, block, 'median', count)} {currency}"
+        median = amount(metric(name, block, "median", count), currency)
     else:
         title = _("Expected ROI {roi}").format(roi=percent(block["expected"], block["mcse"]))
         note = _(
@@ -72,8 +82,8 @@ def payback(summary: Block) -> dict[str, str]:
             title += _("; even odds by month {month}").format(month=median)
     note = _("Share of samples that have paid back by each month; what never does is a share, not a month")
     within = ", ".join(
-        _("{share} by month {month}").format(share=chance(share, count), month=mark)
-        for mark, share in block["within"].items()
+        _("{share} by month {month}").format(share=chance(back, count), month=mark)
+        for mark, back in block["within"].items()
     )
     alt = _("Rising curve: {within}; never within {months} months: {never}.").format(
         within=within, months=horizon, never=chance(never, count)
@@ -102,9 +112,9 @@ def waterfall(summary: Block, rows: Sequence[tuple[str, float]]) -> dict[str, st
     title = _("What comes in and what goes out, at present value")
     if gains:
         top = max(gains, key=lambda row: row[1])
-        share = percent(top[1] / sum(value for _name, value in gains), 0.005)
+        part = percent(top[1] / sum(value for _name, value in gains), 0.005)
         title = _("{name} brings {share} of what comes in").format(
-            name=opening(clean(top[0], 40)), share=share
+            name=opening(clean(top[0], 40)), share=part
         )
         if len(gains) == 1:
             title = _("All of the benefit comes from {name}").format(name=clean(top[0], 40))
@@ -212,12 +222,8 @@ def quantity(path: str, value: float, shares: Container[str] = ()) -> str:
     rate = steps[-1] in ("growth", "discount_rate", "inflation", "rate") or "effect" in steps[2:3]
     level_share = steps[0] == "outcomes" and steps[1] in shares and steps[2] in ("control", "treated")
     if rate or level_share or (is_share(path) and 0 <= value <= 1):
-        return f"{number(100 * value, max(digits(100 * value, None), 0))} %"
+        return hundredths(number(100 * value, max(digits(100 * value, None), 0)))
     return level(value)
-
-
-DEFAULT = _("default of sim")
-COMMAND_LINE = _("command line (--set)")
 
 
 def line(file: str, at: int) -> str:

@@ -4,69 +4,69 @@ from __future__ import annotations
 
 import re
 
+from sim.language import N_, _
 from sim.report.names import clean
-from sim.report.words import _
 
 _PART = re.compile(r'"((?:[^"\\]|\\.)*)"|([^.]+)')
 
 
 _WHOLE = {
-    "programme.horizon": _("Months looked at"),
-    "programme.discount_rate": _("Discount rate, a year"),
-    "programme.inflation": _("Inflation, a year"),
-    "programme.timing": _("When in a month cash moves"),
-    "programme.start": _("First month"),
-    "programme.basis": _("Prices that amounts are in"),
-    "programme.discount_basis": _("Prices that the discount rate is in"),
-    "decision.payback_within": _("Payback wanted within, months"),
-    "decision.hurdle": _("NPV to beat"),
-    "decision.pilot.cost_per_month": _("A month of a longer pilot"),
+    "programme.horizon": N_("Months looked at"),
+    "programme.discount_rate": N_("Discount rate, a year"),
+    "programme.inflation": N_("Inflation, a year"),
+    "programme.timing": N_("When in a month cash moves"),
+    "programme.start": N_("First month"),
+    "programme.basis": N_("Prices that amounts are in"),
+    "programme.discount_basis": N_("Prices that the discount rate is in"),
+    "decision.payback_within": N_("Payback wanted within, months"),
+    "decision.hurdle": N_("NPV to beat"),
+    "decision.pilot.cost_per_month": N_("A month of a longer pilot"),
 }
 _ROLLOUT = {
-    "delay": _("Months until the rollout begins"),
-    "ramp": _("Months that the rollout takes"),
-    "ramp.months": _("Months that the rollout takes"),
-    "ramp.shape": _("Shape of the rollout"),
-    "fade.half_life": _("Months in which half of the effect fades"),
-    "transfer": _("Share of the pilot's effect that the rollout keeps"),
-    "ends": _("Last month with an effect"),
+    "delay": N_("Months until the rollout begins"),
+    "ramp": N_("Months that the rollout takes"),
+    "ramp.months": N_("Months that the rollout takes"),
+    "ramp.shape": N_("Shape of the rollout"),
+    "fade.half_life": N_("Months in which half of the effect fades"),
+    "transfer": N_("Share of the pilot's effect that the rollout keeps"),
+    "ends": N_("Last month with an effect"),
 }
 _VOLUMES = {
-    "monthly": _("{name}: units a month"),
-    "daily": _("{name}: units a day"),
-    "days": _("{name}: days a month"),
-    "stock": _("{name}: at the start"),
-    "growth": _("{name}: growth a year"),
-    "share": _("{name}: share of what it is part of"),
-    "seasonality": _("{name}: seasonal factors"),
+    "monthly": N_("{name}: units a month"),
+    "daily": N_("{name}: units a day"),
+    "days": N_("{name}: days a month"),
+    "stock": N_("{name}: at the start"),
+    "growth": N_("{name}: growth a year"),
+    "share": N_("{name}: share of what it is part of"),
+    "seasonality": N_("{name}: seasonal factors"),
 }
 _OUTCOMES = {
-    "value": _("{name}: worth of one unit"),
-    "value.amount": _("{name}: worth of one unit"),
-    "value.price": _("{name}: price"),
-    "value.margin": _("{name}: margin"),
-    "realisation": _("{name}: share that becomes cash"),
-    "volume": _("{name}: units a month"),
-    "volume.monthly": _("{name}: units a month"),
-    "volume.daily": _("{name}: units a day"),
-    "control": _("{name}: level without the treatment"),
-    "treated": _("{name}: level with the treatment"),
-    "effect": _("{name}: relative effect"),
-    "difference": _("{name}: effect"),
+    "value": N_("{name}: worth of one unit"),
+    "value.amount": N_("{name}: worth of one unit"),
+    "value.price": N_("{name}: price"),
+    "value.margin": N_("{name}: margin"),
+    "realisation": N_("{name}: share that becomes cash"),
+    "volume": N_("{name}: units a month"),
+    "volume.monthly": N_("{name}: units a month"),
+    "volume.daily": N_("{name}: units a day"),
+    "control": N_("{name}: level without the treatment"),
+    "treated": N_("{name}: level with the treatment"),
+    "effect": N_("{name}: relative effect"),
+    "difference": N_("{name}: effect"),
 }
 _FLOWS = {
-    "once": _("{name}: once"),
-    "monthly": _("{name}: a month"),
-    "daily": _("{name}: a day"),
-    "amount": _("{name}: each"),
-    "growth": _("{name}: growth a year"),
-    "at": _("{name}: month of payment"),
-    "from": _("{name}: first month"),
-    "until": _("{name}: last month"),
+    "once": N_("{name}: once"),
+    "monthly": N_("{name}: a month"),
+    "daily": N_("{name}: a day"),
+    "amount": N_("{name}: each"),
+    "growth": N_("{name}: growth a year"),
+    "at": N_("{name}: month of payment"),
+    "from": N_("{name}: first month"),
+    "until": N_("{name}: last month"),
 }
-_MONTH = _("{name}: month {month}")
-_OF = _("{what} – {which}")
-_OUTCOME = _("{name}: {what}")
+_MONTH = N_("{name}: month {month}")
+_OF = N_("{what} – {which}")
+_OUTCOME = N_("{name}: {what}")
 
 
 def parts(path: str) -> list[str]:
@@ -93,16 +93,16 @@ def label(path: str) -> str:
         if mark in steps[2:-1]:
             at = steps.index(mark, 2)
             which = clean(".".join(steps[at + 1 :]), 30)
-            return _OF.format(what=_label(steps[:at], path), which=which)
+            return _(_OF).format(what=_label(steps[:at], path), which=which)
     return _label(steps, path)
 
 
 def _label(steps: list[str], path: str) -> str:
     whole = ".".join(steps)
     if whole in _WHOLE:
-        return _WHOLE[whole]
+        return _(_WHOLE[whole])
     if steps[0] == "rollout":
-        return _ROLLOUT.get(".".join(steps[1:]), clean(path, 60))
+        return _rollout(".".join(steps[1:]), clean(path, 60))
     if len(steps) < 2:
         return clean(path, 60)
     name, rest = clean(steps[1], 30), ".".join(steps[2:])
@@ -110,15 +110,21 @@ def _label(steps: list[str], path: str) -> str:
         return _told(_VOLUMES.get(rest or "monthly"), name, rest)
     if steps[0] == "outcomes":
         if rest.startswith("rollout."):
-            what = _ROLLOUT.get(rest.removeprefix("rollout."), clean(rest, 30))
-            return _OUTCOME.format(name=name, what=what[0].lower() + what[1:])
+            what = _rollout(rest.removeprefix("rollout."), clean(rest, 30))
+            return _(_OUTCOME).format(name=name, what=what[0].lower() + what[1:])
         return _told(_OUTCOMES.get(rest), name, rest)
     if steps[0] in ("costs", "benefits"):
         if steps[2:3] == ["months"] and len(steps) > 3:
-            return _MONTH.format(name=name, month=clean(steps[3], 6))
+            return _(_MONTH).format(name=name, month=clean(steps[3], 6))
         return _told(_FLOWS.get(rest or "once"), name, rest)
     return clean(path, 60)
 
 
 def _told(words: str | None, name: str, rest: str) -> str:
-    return _OUTCOME.format(name=name, what=clean(rest, 40)) if words is None else words.format(name=name)
+    if words is None:
+        return _(_OUTCOME).format(name=name, what=clean(rest, 40))
+    return _(words).format(name=name)
+
+
+def _rollout(key: str, other: str) -> str:
+    return _(_ROLLOUT[key]) if key in _ROLLOUT else other

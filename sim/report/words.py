@@ -7,9 +7,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from sim.language import N_, _, localised
+
 type Block = Mapping[str, Any]
 
 NONE = "–"
+BETWEEN = N_("; ")
+"""Stands between the parts of a headline."""
 _WHOLE = re.compile(r"\.0+$")
 _CERTAIN_DIGITS = 12
 _DEFAULT_DIGITS = 3
@@ -19,27 +23,22 @@ SHARES = ("roi", "roi_discounted", "irr", "irr_monthly", "mirr")
 MONTHS = ("payback_months", "payback_first_months", "payback_discounted_months")
 
 METRIC_NAMES = {
-    "npv": "Net present value (NPV)",
-    "roi": "Return on investment (ROI)",
-    "roi_discounted": "ROI, discounted",
-    "irr": "Internal rate of return, a year",
-    "irr_monthly": "Internal rate of return, a month",
-    "mirr": "Modified IRR, a year",
-    "payback_months": "Payback, lasting (months)",
-    "payback_first_months": "Payback, first reached (months)",
-    "payback_discounted_months": "Payback, discounted (months)",
-    "benefit": "Benefits, undiscounted",
-    "cost": "Costs, undiscounted",
-    "peak_funding": "Peak funding need",
-    "revenue": "Extra revenue",
-    "cpa": "Cost per new customer",
-    "ltv_cac": "Lifetime value / acquisition cost",
+    "npv": N_("Net present value (NPV)"),
+    "roi": N_("Return on investment (ROI)"),
+    "roi_discounted": N_("ROI, discounted"),
+    "irr": N_("Internal rate of return, a year"),
+    "irr_monthly": N_("Internal rate of return, a month"),
+    "mirr": N_("Modified IRR, a year"),
+    "payback_months": N_("Payback, lasting (months)"),
+    "payback_first_months": N_("Payback, first reached (months)"),
+    "payback_discounted_months": N_("Payback, discounted (months)"),
+    "benefit": N_("Benefits, undiscounted"),
+    "cost": N_("Costs, undiscounted"),
+    "peak_funding": N_("Peak funding need"),
+    "revenue": N_("Extra revenue"),
+    "cpa": N_("Cost per new customer"),
+    "ltv_cac": N_("Lifetime value / acquisition cost"),
 }
-
-
-def _(text: str) -> str:
-    """Mark a text for translation."""
-    return text
 
 
 def digits(value: float | None, mcse: float | None) -> int:
@@ -71,18 +70,34 @@ def number(value: float | None, decimals: int, most: int = 6) -> str:
     >>> number(1_234_567.8, -4), number(-0.004, 2), number(None, 2)
     ('1,230,000', '0.00', '–')
     """
-    if value is None or not math.isfinite(value):
-        return NONE
+    return NONE if value is None or not math.isfinite(value) else localised(_english(value, decimals, most))
+
+
+def _english(value: float, decimals: int, most: int) -> str:
     rounded = round(value, min(decimals, most)) + 0.0
     if abs(rounded) >= 1e15:
         return f"{rounded:.2e}"
     return f"{rounded:,.{max(0, min(decimals, most))}f}"
 
 
+def exact(value: float) -> str:
+    """Print a number that somebody stated, with all its digits.
+
+    Examples
+    --------
+    >>> exact(4000.0), exact(0.125)
+    ('4,000', '0.125')
+    """
+    text = _english(value, digits(value, 0.0), most=8)
+    return localised(text.rstrip("0").rstrip(".") if "." in text else text)
+
+
 def _known(value: float | None, mcse: float | None, scale: float | None, most: int) -> str:
     """Print a value to the digits that the error of `scale` (or of itself) allows."""
-    text = number(value, digits(value if scale is None else scale, mcse), most)
-    return _WHOLE.sub("", text) if mcse == 0 else text
+    if value is None or not math.isfinite(value):
+        return NONE
+    text = _english(value, digits(value if scale is None else scale, mcse), most)
+    return localised(_WHOLE.sub("", text) if mcse == 0 else text)
 
 
 def money(value: float | None, mcse: float | None, scale: float | None = None) -> str:
@@ -116,7 +131,17 @@ def percent(value: float | None, mcse: float | None, scale: float | None = None)
     if value is None:
         return NONE
     of = value if scale is None else scale
-    return f"{_known(100 * value, None if mcse is None else 100 * mcse, 100 * of, most=2)} %"
+    return hundredths(_known(100 * value, None if mcse is None else 100 * mcse, 100 * of, most=2))
+
+
+def hundredths(number: str) -> str:
+    """Print a number of hundredths, already in words, as percent."""
+    return _("{number} %").format(number=number)
+
+
+def amount(number: str, currency: str) -> str:
+    """Print an amount, already in words, with its currency."""
+    return _("{number} {currency}").format(number=number, currency=currency)
 
 
 def chance(probability: float | None, samples: int = 0, mcse: float | None = None) -> str:
@@ -141,12 +166,12 @@ def chance(probability: float | None, samples: int = 0, mcse: float | None = Non
         return NONE
     if samples > 1:
         if probability < 0.005:
-            return "under 1 %"
+            return _("under {share}").format(share=hundredths("1"))
         if probability > 0.995:
-            return "over 99 %"
+            return _("over {share}").format(share=hundredths("99"))
         if mcse:
-            return f"{100 * probability:.0f} ± {math.ceil(100 * mcse)} %"
-    return f"{100 * probability:.0f} %"
+            return hundredths(f"{100 * probability:.0f} ± {math.ceil(100 * mcse)}")
+    return hundredths(f"{100 * probability:.0f}")
 
 
 def opening(text: str) -> str:
@@ -201,8 +226,8 @@ def interval(name: str, block: Block, samples: int = 0) -> str:
     if low == NONE and high == NONE:
         return NONE
     if name in MONTHS and high == NONE:
-        return f"{low} to never"
-    return low if low == high else f"{low} to {high}"
+        return _("{low} to never").format(low=low)
+    return low if low == high else _("{low} to {high}").format(low=low, high=high)
 
 
 def is_certain(block: Block) -> bool:
@@ -238,10 +263,11 @@ def spread(block: Mapping[str, Any], *, scale: float = 1.0, sign: bool = False) 
         text = number(value, decimals, most=8)
         return f"+{text}" if sign and text.strip("-0.,") and value > 0 else text
 
-    return told(mean), told(low) if low == high else f"{told(low)} to {told(high)}"
+    ends = told(low) if low == high else _("{low} to {high}").format(low=told(low), high=told(high))
+    return told(mean), ends
 
 
-def level(value: float | None, share: bool = False) -> str:
+def level(value: float | None, is_share: bool = False) -> str:
     """Print the level of an outcome to three significant digits, shares as percent.
 
     Examples
@@ -251,9 +277,9 @@ def level(value: float | None, share: bool = False) -> str:
     """
     if value is None:
         return NONE
-    shown = 100 * value if share else value
+    shown = 100 * value if is_share else value
     text = number(shown, digits(shown, None), most=8)
-    return f"{text} %" if share else text
+    return hundredths(text) if is_share else text
 
 
 def behind(summary: Mapping[str, Any]) -> int:

@@ -2,7 +2,7 @@
 "use strict";
 const charts = (() => {
   const { words } = report;
-  const { fill, plain, rough, scale, chance } = numbers;
+  const { fill, hundredths, plain, rough, scale, chance } = numbers;
   const NARROW = 420;
 
   const tip = { fontSize: 13, lineHeight: 1.3, textPadding: 9, strokeOpacity: 0.4 };
@@ -24,7 +24,7 @@ const charts = (() => {
     }));
     const decimals = Math.max(0, -Math.floor(Math.log10(chart.width / divisor) + 1e-9));
     const told = (row) => `${fill(words.to, { low: plain(row.low, decimals), high: plain(row.high, decimals) })} ${unit}\n` +
-      fill(words.of_samples, { share: plain(row.share, 1) });
+      fill(words.of_samples, { share: hundredths(plain(row.share, 1)) });
     const marks = [
       Plot.rectY(rows, { x1: "low", x2: "high", y: "share", insetLeft: 0.5, insetRight: 0.5,
         fill: (row) => (row.high <= 1e-12 ? "var(--drop)" : "var(--gain)") }),
@@ -65,13 +65,13 @@ const charts = (() => {
       const rows = chart.curves.map((curve) => curve.shares.map((share, month) => ({ month, share: 100 * share, name: curve.name })));
       const [lasting] = rows;
       const told = (row) => `${fill(words.month, { month: row.month })}\n` +
-        rows.map((curve) => `${curve[row.month].name}: ${plain(curve[row.month].share, 0)} %`).join("\n");
+        rows.map((curve) => `${curve[row.month].name}: ${hundredths(plain(curve[row.month].share, 0))}`).join("\n");
       const marks = rows.map((curve, i) => Plot.line(curve, { x: "month", y: "share", stroke: looks[i][0], strokeWidth: looks[i][1], strokeDasharray: looks[i][2] }));
       const paid = 100 * (1 - chart.never);
       if (chart.never > 0) {
         marks.push(Plot.ruleX([chart.horizon * 1.02], { y1: paid, y2: 100, stroke: "var(--loss)", strokeWidth: 6 }));
         marks.push(Plot.text([{ x: chart.horizon, y: 100 }], { x: "x", y: "y", dx: -2, dy: -9, textAnchor: "end", fill: "var(--loss)", fontWeight: 650,
-          text: () => fill(words.never, { months: chart.horizon, share: plain(100 * chart.never, 0) }) }));
+          text: () => fill(words.never, { months: chart.horizon, share: hundredths(plain(100 * chart.never, 0)) }) }));
       }
       marks.push(Plot.ruleX(lasting, Plot.pointerX({ x: "month", stroke: "var(--muted)" })));
       marks.push(Plot.tip(lasting, Plot.pointerX({ x: "month", y: "share", title: told, ...tip })));
@@ -149,18 +149,18 @@ const charts = (() => {
     const room = narrow ? 86 : 150;
     const rows = panel.rows.map((row, i) => ({ ...row, at: `${i}` }));
     const names = new Map(rows.map((row) => [row.at, row.name]));
-    const unit = panel.unit === "%" ? " %" : "";
-    const shown = (row) => (narrow ? `${row.told}${unit}` : `${row.told}${unit}  (${row.ends}${unit})`);
+    const told = (text) => (panel.unit === "%" ? hundredths(text) : text);
+    const shown = (row) => (narrow ? told(row.told) : `${told(row.told)}  (${told(row.ends)})`);
     return base(width, { height: 27 * rows.length + 50, marginLeft: room, marginRight: narrow ? 66 : 210, marginTop: 6, marginBottom: 34, ariaLabel: `${panel.title}. ${alt}`,
       y: { domain: rows.map((row) => row.at), label: null, axis: null, padding: 0.4 },
-      x: { label: null, grid: true, inset: 8, ticks: ticks(width - room - 200, 60), tickFormat: (v) => plain(v, v % 1 ? 2 : 0) + unit },
+      x: { label: null, grid: true, inset: 8, ticks: ticks(width - room - 200, 60), tickFormat: (v) => told(plain(v, v % 1 ? 2 : 0)) },
       marks: [
         Plot.axisY({ tickSize: 0, label: null, tickFormat: (at) => names.get(at), lineWidth: room / 14, textOverflow: "ellipsis", fontSize: 12.5 }),
         Plot.ruleX([0], { stroke: "var(--ink)" }),
         Plot.ruleY(rows, { y: "at", x1: "low", x2: "high", stroke: (row) => (row.pooled ? "var(--main)" : "var(--middle)"), strokeWidth: (row) => (row.pooled ? 6 : 3.5) }),
         Plot.dot(rows, { y: "at", x: "mean", r: (row) => (row.pooled ? 6 : 4), fill: "var(--ink)", stroke: "var(--paper)" }),
         Plot.text(rows, { y: "at", frameAnchor: "right", dx: narrow ? 62 : 204, textAnchor: "end", text: shown, fontWeight: (row) => (row.pooled ? 650 : 400) }),
-        Plot.tip(rows, Plot.pointerY({ y: "at", x: "mean", title: (row) => `${row.name}\n${row.told}${unit} (${row.ends}${unit})`, ...tip })),
+        Plot.tip(rows, Plot.pointerY({ y: "at", x: "mean", title: (row) => `${row.name}\n${told(row.told)} (${told(row.ends)})`, ...tip })),
       ] });
   }
 
@@ -171,12 +171,12 @@ const charts = (() => {
       Plot.ruleY([0], { stroke: "var(--ink)" }),
       Plot.ruleX(rows, { x: "name", y1: "low", y2: "high", stroke: "var(--middle)", strokeWidth: 3 }),
       Plot.dot(rows, { x: "name", y: "mean", r: 4, fill: "var(--ink)" }),
-      Plot.tip(rows, Plot.pointerX({ x: "name", y: "mean", title: (row) => `${row.name}\n${plain(row.mean, 1)} % (${fill(words.range, { low: plain(row.low, 1), high: plain(row.high, 1) })} %)`, ...tip })),
+      Plot.tip(rows, Plot.pointerX({ x: "name", y: "mean", title: (row) => `${row.name}\n${hundredths(plain(row.mean, 1))} (${hundredths(fill(words.range, { low: plain(row.low, 1), high: plain(row.high, 1) }))})`, ...tip })),
     ];
     if (panel.pooled !== null) marks.unshift(Plot.ruleY([panel.pooled], { stroke: "var(--main)", strokeWidth: 2 }));
     return base(width, { height: 190, marginLeft: 44, marginBottom: 32, ariaLabel: `${panel.title}. ${alt}`,
       x: { domain: rows.map((row) => row.name), label: null, ticks: rows.filter((_, i) => i % few === 0).map((row) => row.name), tickSize: 0 },
-      y: { label: null, grid: true, ticks: 5, tickFormat: (v) => `${plain(v, v % 1 ? 1 : 0)} %` }, marks });
+      y: { label: null, grid: true, ticks: 5, tickFormat: (v) => hundredths(plain(v, v % 1 ? 1 : 0)) }, marks });
   }
 
   // One chart into the place that the template keeps for it, as wide as that is.

@@ -6,12 +6,14 @@ const numbers = (() => {
   const words = report.words;
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
-  // To `decimals` decimals; negative ones round whole digits. Thousands are separated by commas.
-  const plain = (value, decimals) => {
+  const hundredths = (number) => fill(words.percent, { number });
+
+  // To `decimals` decimals; negative ones round whole digits. Signs are those of the language, but for the minus.
+  const plain = (value, decimals, least = decimals) => {
     const kept = Math.max(0, Math.min(decimals, 6));
     const power = 10 ** Math.min(decimals, 6);
     const rounded = Math.round(value * power) / power + 0;
-    return rounded.toLocaleString("en-GB", { minimumFractionDigits: kept, maximumFractionDigits: kept });
+    return rounded.toLocaleString(report.locale, { useGrouping: "always", minimumFractionDigits: Math.max(0, Math.min(least, kept)), maximumFractionDigits: kept }).replace("\u2212", "-");
   };
   // The last digit shown stands for at least one standard error; a certain number keeps all of its digits.
   const digits = (value, error) => {
@@ -20,16 +22,15 @@ const numbers = (() => {
   };
   const to = (value, error, most) => {
     if (value === null || !isFinite(value)) return words.no_value;
-    const text = plain(value, Math.min(digits(value, error), most));
-    return error > 0 ? text : text.replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+    return plain(value, Math.min(digits(value, error), most), error > 0 ? most : 0);
   };
   const money = (value, error) => to(value, error, Math.abs(value) < 1e5 ? 2 : 0);
-  const percent = (value, error) => (value === null ? words.no_value : `${to(100 * value, 100 * error, 2)} %`);
+  const percent = (value, error) => (value === null ? words.no_value : hundredths(to(100 * value, 100 * error, 2)));
   const months = (value, error) => to(value, error, 1);
   const chance = (share, samples) => {
-    if (samples > 1 && share < 0.005) return "under 1 %";
-    if (samples > 1 && share > 0.995) return "over 99 %";
-    return `${plain(100 * share, 0)} %`;
+    if (samples > 1 && share < 0.005) return fill(words.under, { share: hundredths("1") });
+    if (samples > 1 && share > 0.995) return fill(words.over, { share: hundredths("99") });
+    return hundredths(plain(100 * share, 0));
   };
   // Three significant digits, for a value read off a chart.
   const rough = (value) => {
@@ -47,5 +48,5 @@ const numbers = (() => {
     const view = new DataView(bytes.buffer);
     return Float64Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
   };
-  return { fill, plain, money, percent, months, chance, rough, scale, array };
+  return { fill, plain, hundredths, money, percent, months, chance, rough, scale, array };
 })();

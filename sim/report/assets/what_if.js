@@ -4,7 +4,7 @@ const whatIf = (() => {
   const given = report.what_if;
   if (!given) return null;
   const { words } = report;
-  const { fill, array, money, percent, months, chance, plain, scale } = numbers;
+  const { fill, array, money, percent, months, chance, plain, hundredths, scale } = numbers;
   const n = given.samples, long = given.longest + 1;
   const keys = given.keys.map((key) => ({ ...key, values: key.values && array(key.values) }));
   const place = new Map(keys.map((key, i) => [key.key, i]));
@@ -104,10 +104,10 @@ const whatIf = (() => {
     const { npv, roi, payback } = result;
     const ends = (low, high) => (low === high ? low : fill(words.range, { low, high }));
     return {
-      npv: [`${money(npv.mean, npv.error)} ${report.currency}`, fill(words.interval, { interval: ends(money(npv.low, npv.error), money(npv.high, npv.error)) })],
+      npv: [fill(words.amount, { number: money(npv.mean, npv.error), currency: report.currency }), fill(words.interval, { interval: ends(money(npv.low, npv.error), money(npv.high, npv.error)) })],
       roi: [percent(roi.expected, roi.error), fill(words.interval, { interval: ends(percent(roi.low, roi.error), percent(roi.high, roi.error)) })],
       payback: [payback.median === null ? fill(words.beyond, { month: result.horizon }) : fill(words.months, { months: months(payback.median, payback.error) }),
-        fill(words.never, { months: result.horizon, share: chance(payback.never, n).replace(/ %$/, "") })],
+        fill(words.never, { months: result.horizon, share: chance(payback.never, n) })],
       loss: [chance(result.loss, n), ""],
     };
   }
@@ -169,9 +169,9 @@ const whatIf = (() => {
       range.value = entry.value; put(Number((entry.value / slider.scale).toPrecision(12)));
     });
     reset.addEventListener("click", () => { back(); range.focus(); });
-    const show_ = (value) => (slider.scale === 100 ? `${plain(100 * value, 1)} %` : numbers.rough(value));
+    const show_ = (value) => (slider.scale === 100 ? hundredths(plain(100 * value, 1)) : numbers.rough(value));
     row.querySelector(".stated").textContent = stated.certain
-      ? fill(words.certain, { value: slider.scale === 100 ? `${exact(stated.mean)} %` : exact(stated.mean).toLocaleString("en-GB", { maximumFractionDigits: 6 }) })
+      ? fill(words.certain, { value: slider.scale === 100 ? hundredths(plain(exact(stated.mean), 6, 0)) : plain(exact(stated.mean), 6, 0) })
       : fill(words.stated, { value: fill(words.range, { low: show_(stated.low), high: show_(stated.high) }) });
     back();
     return back;
