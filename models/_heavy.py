@@ -15,10 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
+from sim.language import N_, phrase
 from sim.records.arrays import FloatArray
+from sim.records.check import Check
+from sim.records.summary import PilotSummary
 
 from ._hurdle import floored
 
+SURPRISE, MATERIAL = 0.01, 0.01
+"""Probability below which amounts are not lognormal, and the part of the mean from which that matters."""
 REPLICATES = 1000
 _SEED = 20120516
 _DIRECT = 300
@@ -55,6 +60,46 @@ class Tail:
     share: float
     expected: float
     gap: float
+
+
+def check(summary: PilotSummary, least: int) -> tuple[Check, ...]:
+    """Return what there is to say about the amounts being lognormal; cells with `least` payers are judged."""
+    if "mean" not in summary.statistics:
+        message = N_("only logarithms are given, so nothing shows whether the amounts are lognormal")
+        remedy = N_("give `total` and `squared_total` as well, and the tail is checked")
+        return (Check("assumed-lognormal", "note", message, remedy),)
+    found = tail(summary.statistics, least=least)
+    if found is None or found.p >= SURPRISE or found.gap < MATERIAL:
+        return ()
+    arm, gap = summary.cells[found.cell], float(found.gap)
+    model = N_("the lognormal model")
+    if np.isfinite(found.share):
+        model = phrase(
+            "the lognormal model (the largest 1 % bring in {share:.1%}, of lognormal ones {expected:.1%})",
+            share=float(found.share),
+            expected=float(found.expected),
+        )
+    if found.heavier:
+        message = phrase(
+            "the amounts of arm '{arm}' have a heavier tail than {model}: its interval "
+            "is too narrow, and its mean could be understated by up to {gap:.0%}, the money likewise",
+            arm=arm,
+            model=model,
+            gap=gap,
+        )
+        remedy = N_(
+            "see the largest amounts; cap them at what the rollout can count on, or make them a segment"
+        )
+        return (Check("lognormal-tail", "warn", message, remedy),)
+    message = phrase(
+        "the amounts of arm '{arm}' have a lighter tail than {model}: its interval is "
+        "too wide, and its mean lies {gap:.0%} above that of the amounts",
+        arm=arm,
+        model=model,
+        gap=gap,
+    )
+    remedy = N_("take the share that pays as a `conversion` and the amount of payers as a `cost` outcome")
+    return (Check("lognormal-tail", "warn", message, remedy),)
 
 
 def tail(statistics: Mapping[str, FloatArray], *, least: int) -> Tail | None:

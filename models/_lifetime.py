@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from sim.language import N_, phrase, several
 from sim.records.arrays import FloatArray
 from sim.records.check import Check
 from sim.records.summary import PilotSummary
@@ -217,26 +218,46 @@ def check(summary: PilotSummary) -> tuple[Check, ...]:
     months = period_months(summary)
     length = at_risk.size
     if length < 2:
-        message = f"nobody is observed for more than {_shown(months)} of tenure, so how the risk of leaving "
-        message += "changes with tenure is the prior's word"
-        return (Check("tail", "warn", message, "observe longer, or choose a shorter `unit`"),)
+        message = phrase(
+            "nobody is observed for more than {months:.3g} of tenure, so how the risk of leaving "
+            "changes with tenure is the prior's word",
+            months=months,
+        )
+        return (Check("tail", "warn", message, N_("observe longer, or choose a shorter `unit`")),)
     ahead = np.array([2.0, 3.0]) * length
     found = {tail.family.name: 100 * tail.survival(ahead) for tail in plausible(fit_tails(at_risk, churned))}
-    shares = "; ".join(f"{name} {twice:.3g} and {thrice:.3g}" for name, (twice, thrice) in found.items())
-    message = (
-        f"tenures are observed up to month {_shown(length * months)}; % of joiners still there after months "
-        f"{_shown(ahead[0] * months)} and {_shown(ahead[1] * months)} by the families of tails that forecast "
-        f"the later ones of them about as well: {shares}"
+    shares = several(
+        (
+            phrase(
+                "{family} {twice:.3g} and {thrice:.3g}", family=name, twice=float(twice), thrice=float(thrice)
+            )
+            for name, (twice, thrice) in found.items()
+        ),
+        "; ",
+    )
+    message = phrase(
+        "tenures are observed up to month {end:.3g}; % of joiners still there after months "
+        "{twice:.3g} and {thrice:.3g} by the families of tails that forecast "
+        "the later ones of them about as well: {shares}",
+        end=length * months,
+        twice=float(ahead[0] * months),
+        thrice=float(ahead[1] * months),
+        shares=shares,
     )
     last = [share[1] for share in found.values()]
     apart = max(last) / max(min(last), 1e-300)
     if apart <= APART:
         return (Check("tail", "note", message),)
-    factor = f"{apart:.2g} times" if apart < 100 else "more than 100 times"
-    message += f"; these are up to {factor} apart, more than the interval of the result shows"
-    remedy = "observe longer, or add older customers with their `entry`"
+    if apart < 100:
+        message = phrase(
+            "{told}; these are up to {factor:.2g} times apart, more than the interval of the result shows",
+            told=message,
+            factor=float(apart),
+        )
+    else:
+        message = phrase(
+            "{told}; these are up to more than 100 times apart, more than the interval of the result shows",
+            told=message,
+        )
+    remedy = N_("observe longer, or add older customers with their `entry`")
     return (Check("tail", "warn", message, remedy),)
-
-
-def _shown(months: float) -> str:
-    return f"{months:.3g}"

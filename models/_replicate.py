@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from sim.contract import Predictive
+from sim.language import N_
 from sim.records.arrays import FloatArray
 
 BANDS = 12
@@ -63,5 +64,5 @@ def by_tenure(observed: FloatArray, replicated: FloatArray) -> Predictive:
         f"period {a + 1}" if b == a + 1 else f"periods {a + 1}-{b}" for a, b in zip(first, stops, strict=True)
     )
     return Predictive(
-        np.add.reduceat(seen, first), np.add.reduceat(made, first, axis=1), names, "customers leaving"
+        np.add.reduceat(seen, first), np.add.reduceat(made, first, axis=1), names, N_("customers leaving")
     )

@@ -26,6 +26,7 @@ import numpy as np
 from scipy.special import logit
 
 from sim.contract import Predictive, Priors, Ratio
+from sim.language import N_, phrase
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
 from sim.records.columns import ColumnSet
@@ -51,7 +52,7 @@ class Churn:
 
     name = "churn"
     title = "how long customers stay: churn, retention, lifetime"
-    unit = "customer-month kept"
+    unit = N_("customer-month kept")
     better: Literal["higher", "lower"] = "lower"
     units: tuple[str, ...] = tuple(DAYS)
     level: Literal["share", "positive", "real"] = "share"
@@ -99,13 +100,17 @@ class Churn:
             strict=True,
         ):
             if at_risk == 0:
-                message = f"arm {arm!r} has nobody at risk in a whole period of tenure"
-                found.append(
-                    Check("empty-arm", "fail", message, "choose a shorter `unit`, or observe longer")
-                )
+                message = phrase("arm '{arm}' has nobody at risk in a whole period of tenure", arm=arm)
+                remedy = N_("choose a shorter `unit`, or observe longer")
+                found.append(Check("empty-arm", "fail", message, remedy))
             elif left < FEW:
-                message = f"only {left:g} customers of arm {arm!r} left; the prior weighs in"
-                found.append(Check("few-events", "warn", message, "observe longer, or state `prior.effect`"))
+                message = phrase(
+                    "only {left:g} customers of arm '{arm}' left; the prior weighs in",
+                    left=float(left),
+                    arm=arm,
+                )
+                remedy = N_("observe longer, or state `prior.effect`")
+                found.append(Check("few-events", "warn", message, remedy))
         at_risk = statistics["at_risk"].sum(axis=(0, 1))
         alive = statistics["alive"].sum(axis=(0, 1))
         tenures = np.flatnonzero(alive)
@@ -116,9 +121,12 @@ class Churn:
                 Check(
                     "tenure-mix",
                     "warn",
-                    f"the pilot followed joiners only (none for more than {longest:.3g} months), "
-                    "so the tenure of the stock is assumed to be theirs",
-                    "include customers of the stock with their `entry` into observation",
+                    phrase(
+                        "the pilot followed joiners only (none for more than {longest:.3g} months), "
+                        "so the tenure of the stock is assumed to be theirs",
+                        longest=longest,
+                    ),
+                    N_("include customers of the stock with their `entry` into observation"),
                 )
             )
         return (*found, *_lifetime.check(summary))

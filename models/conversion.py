@@ -18,6 +18,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from sim.contract import EffectPrior, Predictive, Priors, Ratio
+from sim.language import N_, phrase
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
 from sim.records.columns import Column, ColumnSet, Rule, Table
@@ -69,7 +70,7 @@ class Conversion(RateLike):
 
     name = "conversion"
     title = "how often a trial succeeds: conversion, click, resolution, escalation"
-    unit = "success"
+    unit = N_("success")
     better: Literal["higher", "lower"] = "higher"
     units: tuple[str, ...] = ()
     level: Literal["share", "positive", "real"] = "share"
@@ -126,19 +127,25 @@ class Conversion(RateLike):
         trials, successes = (summary.statistics[name].sum(axis=1) for name in ("trials", "successes"))
         found = []
         for arm, n, y in zip(summary.cells, trials, successes, strict=True):
-            rarer, word = (y, "successes") if y <= n - y else (n - y, "failures")
             if n == 0:
-                message, remedy = f"arm {arm!r} has no trials", "check the labels under `arm`"
-                found.append(Check("empty-arm", "fail", message, remedy))
-            elif rarer < FEW:
-                found.append(
-                    Check(
-                        "few-events",
-                        "warn",
-                        f"arm {arm!r} has only {rarer:g} {word} in {n:g} trials; the prior weighs in",
-                        "run the pilot longer, or state what is believed under `prior.effect`",
-                    )
+                message = phrase("arm '{arm}' has no trials", arm=arm)
+                found.append(Check("empty-arm", "fail", message, N_("check the labels under `arm`")))
+            elif min(y, n - y) < FEW:
+                message = phrase(
+                    "arm '{arm}' has only {y:g} successes in {n:g} trials; the prior weighs in",
+                    arm=arm,
+                    y=float(y),
+                    n=float(n),
                 )
+                if n - y < y:
+                    message = phrase(
+                        "arm '{arm}' has only {y:g} failures in {n:g} trials; the prior weighs in",
+                        arm=arm,
+                        y=float(n - y),
+                        n=float(n),
+                    )
+                remedy = N_("run the pilot longer, or state what is believed under `prior.effect`")
+                found.append(Check("few-events", "warn", message, remedy))
         return tuple(found)
 
     def data(self, summary: PilotSummary, priors: Priors) -> dict[str, FloatArray]:
@@ -194,7 +201,7 @@ class Conversion(RateLike):
             observed,
             replicated.reshape(len(replicated), -1),
             labels(summary.cells, summary.segments),
-            "successes",
+            N_("successes"),
         )
 
 

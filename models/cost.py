@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from sim.contract import Predictive, Priors, Ratio
+from sim.language import N_, phrase
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
 from sim.records.columns import Column, ColumnSet, Rule
@@ -47,7 +48,7 @@ class Cost(RateLike):
 
     name = "cost"
     title = "a positive amount per unit of work: handle time, days to resolution, cost per case"
-    unit = "unit less per item"
+    unit = N_("unit less per item")
     better: Literal["higher", "lower"] = "lower"
     units: tuple[str, ...] = ()
     level: Literal["share", "positive", "real"] = "positive"
@@ -128,31 +129,35 @@ class Cost(RateLike):
             if where.any():
                 cells = labels(summary.cells, summary.segments)
                 named = "; ".join(label for label, hit in zip(cells, np.ravel(where), strict=True) if hit)
-                found.append(Check(name, "warn", f"{message}: {named}", remedy))
+                found.append(
+                    Check(name, "warn", phrase("{told}: {cells}", told=message, cells=named), remedy)
+                )
 
-        report((n > 0) & (n < FEW), "few-amounts", f"fewer than {FEW} amounts", "run the pilot longer")
+        few = phrase("fewer than {few} amounts", few=FEW)
+        report((n > 0) & (n < FEW), "few-amounts", few, N_("run the pilot longer"))
         if "mean" in statistics and not (statistics["mean"] > 0).any():
-            remedy = "check the column under `amount`: a relative effect needs amounts above 0"
-            found.append(Check("only-zeros", "fail", "every amount of the pilot is 0", remedy))
+            remedy = N_("check the column under `amount`: a relative effect needs amounts above 0")
+            found.append(Check("only-zeros", "fail", N_("every amount of the pilot is 0"), remedy))
         elif "mean" in statistics:
             zero = (n > 0) & (statistics["mean"] == 0)
-            report(zero, "only-zeros", "every amount is 0", "check the column under `amount`")
+            report(zero, "only-zeros", N_("every amount is 0"), N_("check the column under `amount`"))
             fixed = (n > 1) & (statistics["sd"] == 0) & ~zero
-            report(fixed, "no-spread", "amounts do not vary at all", "check that they were measured")
+            told = N_("amounts do not vary at all")
+            report(fixed, "no-spread", told, N_("check that they were measured"))
             tail = np.where(n > 0, statistics["sd"], 0) > np.sqrt(np.maximum(n, 1)) * statistics["mean"] / 3
             report(
                 tail & ~zero & (n >= FEW),
                 "heavy-tail",
-                "a few large amounts decide the mean",
-                "see their source",
+                N_("a few large amounts decide the mean"),
+                N_("see their source"),
             )
         else:
             found.append(
                 Check(
                     "assumed-lognormal",
                     "note",
-                    "only logarithms are given, so amounts are taken as lognormal to reach their mean",
-                    "give `mean` and `sd` as well, and no family is assumed",
+                    N_("only logarithms are given, so amounts are taken as lognormal to reach their mean"),
+                    N_("give `mean` and `sd` as well, and no family is assumed"),
                 )
             )
         return tuple(found)
@@ -225,7 +230,7 @@ class Cost(RateLike):
             summary.statistics[statistic].ravel()[seen],
             replicated[:, seen],
             tuple(name for name, hit in zip(named, seen, strict=True) if hit),
-            "mean amount" if statistic == "mean" else "mean log amount",
+            N_("mean amount") if statistic == "mean" else N_("mean log amount"),
         )
 
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from sim.contract import Predictive, Priors, Ratio
+from sim.language import N_, phrase
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
 from sim.records.columns import Column, ColumnSet, Rule
@@ -61,7 +62,7 @@ class Count(RateLike):
 
     name = "count"
     title = "events per unit of exposure: contacts per customer, repeat purchases, sessions"
-    unit = "event per exposure"
+    unit = N_("event per exposure")
     better: Literal["higher", "lower"] = "higher"
     units: tuple[str, ...] = ()
     level: Literal["share", "positive", "real"] = "positive"
@@ -130,19 +131,24 @@ class Count(RateLike):
         found = []
         for arm, v, x in zip(summary.cells, events, exposure, strict=True):
             if x == 0:
-                message, remedy = f"arm {arm!r} has no exposure", "check the labels under `arm`"
-                found.append(Check("empty-arm", "fail", message, remedy))
+                message = phrase("arm '{arm}' has no exposure", arm=arm)
+                found.append(Check("empty-arm", "fail", message, N_("check the labels under `arm`")))
             elif v < FEW:
-                message = f"arm {arm!r} has only {v:g} events in {x:g} of exposure; the prior weighs in"
-                remedy = "run the pilot longer, or state what is believed under `prior.effect`"
+                message = phrase(
+                    "arm '{arm}' has only {v:g} events in {x:g} of exposure; the prior weighs in",
+                    arm=arm,
+                    v=float(v),
+                    x=float(x),
+                )
+                remedy = N_("run the pilot longer, or state what is believed under `prior.effect`")
                 found.append(Check("few-events", "warn", message, remedy))
         if not self._learnt(summary):
-            rows = statistics["units"].sum()
-            message = (
-                f"{rows:g} rows cannot tell how much units differ, so events are taken as Poisson: "
-                "the interval is too narrow if few units make many of the events"
+            message = phrase(
+                "{rows:g} rows cannot tell how much units differ, so events are taken as Poisson: "
+                "the interval is too narrow if few units make many of the events",
+                rows=float(statistics["units"].sum()),
             )
-            remedy = "give one row per unit (customer, agent), with its events and exposure"
+            remedy = N_("give one row per unit (customer, agent), with its events and exposure")
             found.append(Check("totals-only", "warn", message, remedy))
         return tuple(found)
 
@@ -245,7 +251,7 @@ class Count(RateLike):
             words = named
         kept = slice(len(words))
         return Predictive(
-            shown(summary.statistics)[kept], shown(made)[:, kept], words, "events, and units without any"
+            shown(summary.statistics)[kept], shown(made)[:, kept], words, N_("events, and units without any")
         )
 
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from sim.contract import Predictive, Priors, Ratio
 from sim.errors import Problem, ProblemsError
+from sim.language import N_, phrase
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
 from sim.records.columns import Column, ColumnSet, Table
@@ -115,7 +116,7 @@ class Rating(RateLike):
 
     name = "rating"
     title = "answers on a scale of points: CSAT 1 to 5, NPS 0 to 10"
-    unit = "point"
+    unit = N_("point")
     better: Literal["higher", "lower"] = "higher"
     units: tuple[str, ...] = ()
     level: Literal["share", "positive", "real"] = "real"
@@ -167,17 +168,19 @@ class Rating(RateLike):
         for arm, counts in zip(summary.cells, summary.statistics["counts"].sum(axis=1), strict=True):
             n = counts.sum()
             if n == 0:
-                message, remedy = f"arm {arm!r} has no answers", "check the labels under `arm`"
-                found.append(Check("empty-arm", "fail", message, remedy))
+                message = phrase("arm '{arm}' has no answers", arm=arm)
+                found.append(Check("empty-arm", "fail", message, N_("check the labels under `arm`")))
                 continue
             if n < FEW:
-                message = f"arm {arm!r} has only {n:g} answers; the prior weighs in"
-                remedy = "ask more customers, or state what is believed under `prior.effect`"
+                message = phrase(
+                    "arm '{arm}' has only {n:g} answers; the prior weighs in", arm=arm, n=float(n)
+                )
+                remedy = N_("ask more customers, or state what is believed under `prior.effect`")
                 found.append(Check("few-answers", "warn", message, remedy))
             if (counts > 0).sum() == 1:
-                only = summary.statistics["value"][counts > 0][0]
-                message = f"every answer of arm {arm!r} is {only:g}"
-                found.append(Check("one-answer", "warn", message, "check the column under `rating`"))
+                only = float(summary.statistics["value"][counts > 0][0])
+                message = phrase("every answer of arm '{arm}' is {only:g}", arm=arm, only=only)
+                found.append(Check("one-answer", "warn", message, N_("check the column under `rating`")))
         return tuple(found)
 
     def data(self, summary: PilotSummary, priors: Priors) -> dict[str, FloatArray]:
@@ -277,7 +280,7 @@ class Rating(RateLike):
             summary.statistics["counts"].ravel(),
             replicated.reshape(len(replicated), -1),
             tuple(f"{name}: {point:g}" for name in names for point in summary.statistics["value"]),
-            "answers",
+            N_("answers"),
         )
 
 

@@ -34,14 +34,14 @@ import numpy as np
 from scipy.special import expit, logit, ndtri
 
 from sim.contract import EffectPrior, Predictive, Priors, Ratio
+from sim.language import N_, phrase
 from sim.records.arrays import Draws, FloatArray
 from sim.records.check import Check
 from sim.records.columns import ColumnSet
 from sim.records.summary import PilotSummary
 
-from . import _predictor
+from . import _heavy, _predictor
 from ._groups import labels
-from ._heavy import tail
 from ._hurdle import ROWS, TOTALS, floored, joined, mean_amounts, ratio, spread
 from ._rate import RateLike, simulated_means
 
@@ -50,8 +50,6 @@ if TYPE_CHECKING:
 
 FEW = 20
 """Payers below which an arm's log-sd, and with it its mean, is mostly the prior's."""
-SURPRISE, MATERIAL = 0.01, 0.01
-"""Probability below which amounts are not lognormal, and the part of the mean from which that matters."""
 SIGMA_SD, SIGMA_GAP_SD = 0.5, 0.3
 PAY = "pay_"
 
@@ -78,7 +76,7 @@ class Revenue(RateLike):
 
     name = "revenue"
     title = "money per trial, mostly nothing: revenue per visitor, donation per letter, order value"
-    unit = "currency unit"
+    unit = N_("currency unit")
     better: Literal["higher", "lower"] = "higher"
     units: tuple[str, ...] = ()
     level: Literal["share", "positive", "real"] = "positive"
@@ -109,17 +107,26 @@ class Revenue(RateLike):
         found = []
         for arm, n, paid in zip(summary.cells, trials, payers, strict=True):
             if n == 0:
-                message, remedy = f"arm {arm!r} has no trials", "check the labels under `arm`"
-                found.append(Check("empty-arm", "fail", message, remedy))
+                message = phrase("arm '{arm}' has no trials", arm=arm)
+                found.append(Check("empty-arm", "fail", message, N_("check the labels under `arm`")))
             elif paid == 0:
-                message = f"nobody paid in arm {arm!r} ({n:g} trials), so its mean cannot be estimated"
-                remedy = "run the pilot longer; or take the share that pays as a `conversion` outcome"
+                message = phrase(
+                    "nobody paid in arm '{arm}' ({n:g} trials), so its mean cannot be estimated",
+                    arm=arm,
+                    n=float(n),
+                )
+                remedy = N_("run the pilot longer; or take the share that pays as a `conversion` outcome")
                 found.append(Check("no-payers", "fail", message, remedy))
             elif paid < FEW:
-                message = f"arm {arm!r} has only {paid:g} payers in {n:g} trials; the prior weighs in"
-                remedy = "run the pilot longer, or state what is believed under `prior.effect`"
+                message = phrase(
+                    "arm '{arm}' has only {paid:g} payers in {n:g} trials; the prior weighs in",
+                    arm=arm,
+                    paid=float(paid),
+                    n=float(n),
+                )
+                remedy = N_("run the pilot longer, or state what is believed under `prior.effect`")
                 found.append(Check("few-payers", "warn", message, remedy))
-        return (*found, *_tail_checks(summary))
+        return (*found, *_heavy.check(summary, FEW // 2))
 
     def data(self, summary: PilotSummary, priors: Priors) -> dict[str, FloatArray]:
         """Arrays that `build` reads as ``pm.Data``.
@@ -245,13 +252,13 @@ class Revenue(RateLike):
         statistics = summary.statistics
         seen = statistics["payers"].ravel() > 0
         made = self.simulate(draws, summary, rng=rng)
-        observed, replicated, name = statistics["log_mean"], made["log_mean"], "mean log amounts"
+        observed, replicated, name = statistics["log_mean"], made["log_mean"], N_("mean log amounts")
         if "largest" in statistics:
             rate, sigma = _predictor.fitted(draws, "pay_fitted", "pay"), draws["sigma"][:, :, None]
             centre = np.log(_predictor.fitted(draws) / rate) - sigma**2 / 2
             # The maximum of n uniforms is a uniform to the power of 1/n; written for the upper tail.
             below = -np.expm1(-rng.standard_exponential(rate.shape) / np.maximum(made["payers"], 1))
-            replicated, name = centre - sigma * ndtri(below), "log largest amounts"
+            replicated, name = centre - sigma * ndtri(below), N_("log largest amounts")
             observed = np.log(np.where(statistics["largest"] > 0, statistics["largest"], 1.0))
         named = labels(summary.cells, summary.segments)
         return Predictive(
@@ -267,33 +274,6 @@ def _sigma_design(payers: FloatArray) -> FloatArray:
     share = (payers + 1) / (payers + 1).sum()
     apart = SIGMA_GAP_SD * (np.eye(len(payers)) - share)[:, 1:]
     return np.concatenate([np.full((len(payers), 1), SIGMA_SD), apart], axis=1)
-
-
-def _tail_checks(summary: PilotSummary) -> tuple[Check, ...]:
-    """Return what there is to say about the amounts being lognormal."""
-    if "mean" not in summary.statistics:
-        message = "only logarithms are given, so nothing shows whether the amounts are lognormal"
-        remedy = "give `total` and `squared_total` as well, and the tail is checked"
-        return (Check("assumed-lognormal", "note", message, remedy),)
-    found = tail(summary.statistics, least=FEW // 2)
-    if found is None or found.p >= SURPRISE or found.gap < MATERIAL:
-        return ()
-    arm, shares = summary.cells[found.cell], ""
-    if np.isfinite(found.share):
-        shares = f" (the largest 1 % bring in {found.share:.1%}, of lognormal ones {found.expected:.1%})"
-    if found.heavier:
-        message = (
-            f"the amounts of arm {arm!r} have a heavier tail than the lognormal model{shares}: its interval "
-            f"is too narrow, and its mean could be understated by up to {found.gap:.0%}, the money likewise"
-        )
-        remedy = "see the largest amounts; cap them at what the rollout can count on, or make them a segment"
-        return (Check("lognormal-tail", "warn", message, remedy),)
-    message = (
-        f"the amounts of arm {arm!r} have a lighter tail than the lognormal model{shares}: its interval is "
-        f"too wide, and its mean lies {found.gap:.0%} above that of the amounts"
-    )
-    remedy = "take the share that pays as a `conversion` and the amount of payers as a `cost` outcome"
-    return (Check("lognormal-tail", "warn", message, remedy),)
 
 
 MODEL = Revenue()

@@ -6,7 +6,7 @@ English is the language of the code, and each text is its own key: what a catalo
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -35,11 +35,6 @@ def language() -> str:
     return _spoken.get()
 
 
-def N_(text: str) -> str:  # noqa: N802  # as gettext has it
-    """Mark a text for the catalogues where it is told later."""
-    return text
-
-
 def _(text: str) -> str:
     """Return a text in the language that is spoken."""
     code = _spoken.get()
@@ -51,7 +46,18 @@ class Phrase(str):
 
     __slots__ = ("text", "values")
     text: str
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] | None
+
+
+def _phrase(text: str, values: Mapping[str, Any] | None) -> Phrase:
+    made = Phrase(text if values is None else text.format(**values))
+    made.text, made.values = text, values
+    return made
+
+
+def N_(text: str) -> str:  # noqa: N802  # as gettext has it
+    """Mark a text for the catalogues where it is told later."""
+    return _phrase(text, None)
 
 
 def phrase(text: str, **values: Any) -> Phrase:
@@ -62,7 +68,7 @@ def phrase(text: str, **values: Any) -> Phrase:
     text : str
         As the catalogues have it.
     **values
-        Strings, numbers, or what `phrase` returned.
+        Strings, which stay as they are; numbers; what `N_` or `phrase` returned.
 
     Examples
     --------
@@ -73,37 +79,56 @@ def phrase(text: str, **values: Any) -> Phrase:
     ...     spoken(found)
     '12,3 % of Bergen'
     """
-    made = Phrase(text.format(**values))
-    made.text, made.values = text, values
-    return made
+    return _phrase(text, values)
+
+
+def several(parts: Iterable[str], between: str = ", ") -> Phrase:
+    """Return texts that stand one after the other.
+
+    Examples
+    --------
+    >>> several([phrase("{name} {share:.0%}", name=name, share=0.5) for name in ("a", "b")])
+    'a 50%, b 50%'
+    """
+    named = {f"part{place}": part for place, part in enumerate(parts)}
+    return _phrase(between.join(f"{{{name}}}" for name in named), named)
 
 
 def spoken(text: str) -> str:
-    """Return a text in the language that is spoken, its figures as its readers write them."""
-    if isinstance(text, Phrase):
-        return _Filled().vformat(_(text.text), (), text.values)
-    return _(text)
+    """Return a text in the language that is spoken, its figures as its readers write them.
+
+    What is no `Phrase`, such as a name that a user gave, stays as it is.
+    """
+    if not isinstance(text, Phrase):
+        return text
+    known = _(text.text)
+    return known if text.values is None else _Filled().vformat(known, (), text.values)
 
 
 def packed(text: str) -> Any:
     """Return a text as JSON can hold it without losing in what it can be told."""
     if not isinstance(text, Phrase):
         return text
-    return {"text": text.text, "values": {name: packed(value) for name, value in text.values.items()}}
+    values = None if text.values is None else {name: packed(value) for name, value in text.values.items()}
+    return {"text": text.text, "values": values}
 
 
 def unpacked(stored: Any) -> Any:
     """Return what `packed` was given."""
     if not isinstance(stored, dict):
         return stored
-    return phrase(stored["text"], **{name: unpacked(value) for name, value in stored["values"].items()})
+    values = stored["values"]
+    return _phrase(stored["text"], values and {name: unpacked(value) for name, value in values.items()})
 
 
 class _Filled(string.Formatter):
     def format_field(self, value: Any, format_spec: str) -> Any:
         if isinstance(value, str):
             return format(spoken(value), format_spec)
-        return localised(format(value, format_spec))
+        number = localised(format(value, format_spec))
+        if not format_spec.endswith("%") or language() == "en":
+            return number
+        return _("{number} %").format(number=number.removesuffix("%"))
 
 
 def localised(number: str) -> str:
@@ -132,4 +157,4 @@ def _catalogue(code: str) -> Mapping[str, str]:
     from babel.messages.pofile import read_po
 
     with (CATALOGUES / f"{code}.po").open("rb") as file:
-        return {message.id: message.string for message in read_po(file) if message.id and message.string}
+        return {str(one.id): str(one.string) for one in read_po(file) if one.id and one.string}

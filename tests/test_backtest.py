@@ -379,7 +379,7 @@ ALONE = CONVERSION.replace('\nsegment = "s"', "")
 
 
 def test_backtest_writes_scores_and_says_them_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sim.commands.forecast.draw_pages", lambda *_: None)  # the forecast's own plots
+    monkeypatch.setattr("sim.commands.forecast.draw_pages", lambda *_, **__: None)  # the forecast's own plots
     names = ("=HYPERLINK(1)", "客服 ลูกค้า")
     outcome = ALONE.replace('"a"', f'"{names[0]}"').replace('"b"', f'"{names[1]}"')
     text = totals(6).replace(",a,", f",{names[0]},").replace(",b,", f",{names[1]},")

@@ -143,7 +143,7 @@ def test_the_library_call(out: Path, sim: Sim) -> None:
     result = library.forecast(ROOT / "configs/email-campaign/config.toml", out=out)
     assert result.reused
     assert result.trusted
-    assert result.samples.num_rows == 4000
+    assert len(result.samples) == 4000
     posterior = result.posterior["purchases"]
     assert set(posterior["posterior"]["level"].dims) == {"chain", "draw", "arm", "segment"}
     with pytest.raises(library.ProblemsError):

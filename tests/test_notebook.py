@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 from matplotlib.figure import Figure
 
@@ -80,12 +81,12 @@ def test_plots_are_figures_and_write_nothing(result: sim.Result, name: str) -> N
 
 
 def test_frames_hold_the_samples(result: sim.Result) -> None:
-    table, frame = result.samples, result.frame()
+    frame, table = result.samples, pyarrow.parquet.read_table(result.run / "samples.parquet")
     assert type(frame).__module__.startswith("pandas")
     assert list(frame.columns) == table.column_names
     assert frame["metrics.npv"].mean() == pytest.approx(result.summary["metrics"]["npv"]["mean"])
     assert np.array_equal(frame["metrics.npv"].to_numpy(), table["metrics.npv"].to_numpy())
-    cash = result.frame(table="cash_flow")
+    cash = result.cash_flow
     assert set(cash["kind"]) == {"benefit", "cost", "net", "cumulative", "cumulative_discounted"}
 
 

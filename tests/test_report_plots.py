@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
@@ -12,9 +13,10 @@ import pytest
 import xarray as xr
 from matplotlib.image import imread
 
-from sim.report import style
+from sim.report import fonts, style
+from sim.report.chart_data import cash
 from sim.report.density_plots import kernel_density
-from sim.report.plots import _break_even, draw
+from sim.report.plots import draw
 from sim.report.posterior_plots import choose
 from tests.synthetic_run import write_run
 
@@ -65,13 +67,14 @@ def test_a_run_with_money(tmp_path, texts):
     loss = summary["probability"]["loss"]
     assert texts["npv.png"][-3:] != []
     title = next(text for text in texts["npv.png"] if "chance that" in text)
-    assert title.startswith(f"{100 * (1 - loss):.0f} % chance that Support chatbot is worth more")
+    assert title.startswith(f"{100 * (1 - loss):.0f} % chance that it is worth more")
+    assert any(text.startswith("Support chatbot: Net present value over 36") for text in texts["npv.png"])
     assert any(f"loss: {100 * loss:.0f} %" in text for text in texts["npv.png"])
     assert any("90 % interval (equal-tailed)" in text and "EUR" in text for text in texts["npv.png"])
     never = summary["metrics"]["payback_months"]["never"]
-    assert any(f"never within\n36 months:\n{100 * never:.0f} %" in text for text in texts["payback.png"])
+    assert any(f"never within\n36 months:\n{100 * never:.0f} %" == text for text in texts["payback.png"])
     assert any("breaks even" in text for text in texts["cash_flow.png"])
-    assert any("thousand EUR" in text.lower() or "Thousand EUR" in text for text in texts["cash_flow.png"])
+    assert "Cumulative cash flow, thousand EUR" in texts["cash_flow.png"]
     assert any("R-hat" in text and "agree" in text for text in texts["posterior_checkout.png"])
     assert {"all segments", "DE", "FR", "NO"} <= set(texts["effects.png"])
 
@@ -90,13 +93,13 @@ def test_names_in_any_script_are_drawn_as_they_are(tmp_path, texts):
     assert {path.parent for path in paths} == {run / "plots"}
     assert sorted(path.name for path in tmp_path.rglob("*.png")) == sorted(names(paths))
     assert {"Ærlig Ø", "北/京", "กรุงเทพ"} <= set(texts["effects.png"])
-    assert any(text.startswith("<b>$\\frac{$</b>: change in %") for text in texts["effects.png"])
+    assert any(text.startswith("<b>$\\frac{$</b>, change in %") for text in texts["effects.png"])
     assert not any("no font here" in text for found in texts.values() for text in found)
 
 
 def test_the_fonts_cover_chinese_thai_and_norwegian_and_own_up_to_the_rest(tmp_path):
-    assert style.missing(["客服机器人 繁體 ครับการรักษาลูกค้า Ærlig blåbærsyltetøy 日本語 한국어 Ελληνικά"]) == ""
-    assert style.missing(["a𓀀b"]) == "𓀀"
+    assert fonts.missing(["客服机器人 繁體 ครับการรักษาลูกค้า Ærlig blåbærsyltetøy 日本語 한국어 Ελληνικά"]) == ""
+    assert fonts.missing(["a𓀀b"]) == "𓀀"
     with style.theme():
         fig = style.figure()
         style.save(fig, tmp_path / "x.png", title="𓀀", below="foot")
@@ -132,7 +135,7 @@ def test_what_is_there_is_drawn_and_no_more(tmp_path, texts, options, drawn):
         assert any("NOT TRUSTED" in text for text in shown)
     if options.get("certain"):
         assert any("certain: " in text for text in texts["npv.png"])
-        assert any("does not pay back within 36 months" in text for text in texts["payback.png"])
+        assert any("Does not pay back within 36 months" in text for text in texts["payback.png"])
     if "strategies" in options:
         assert any(text == "instead: bot B" for text in texts["npv.png"])
 
@@ -140,7 +143,7 @@ def test_what_is_there_is_drawn_and_no_more(tmp_path, texts, options, drawn):
 def test_a_control_of_zero_is_drawn_as_a_difference(tmp_path, texts):
     write_run(tmp_path, outcomes={"deflection": ("conversion", "success", 0.0, 0.16, False)})
     draw(tmp_path)
-    assert any(text.startswith("deflection: change in success") for text in texts["effects.png"])
+    assert any(text.startswith("deflection, change in percentage points") for text in texts["effects.png"])
 
 
 def test_without_files_of_figures_only_the_summary_is_drawn(tmp_path):
@@ -154,9 +157,9 @@ def test_without_files_of_figures_only_the_summary_is_drawn(tmp_path):
 def test_payback_never(tmp_path, texts):
     write_run(tmp_path, outcomes={"checkout": ("conversion", "success", 0.02, -0.06, False)}, scale=1000.0)
     draw(tmp_path)
-    assert any(text.startswith("Under 1 % chance that") for text in texts["payback.png"])
-    assert any("not in the black within 36 months" in text for text in texts["cash_flow.png"])
-    assert "Net present value over 36 months, million EUR" in texts["npv.png"]
+    assert any(text.startswith("Under 1 % chance of payback") for text in texts["payback.png"])
+    assert any("still out of pocket after 36 months; -" in text for text in texts["cash_flow.png"])
+    assert "Net present value, million EUR" in texts["npv.png"]
 
 
 def test_density_has_area_one_and_the_right_shape():
@@ -167,11 +170,24 @@ def test_density_has_area_one_and_the_right_shape():
     assert np.abs(height - exact).max() < 0.012
 
 
-def test_break_even_of_a_line():
-    assert _break_even(np.array([-100.0, -50, 0, 50])) == pytest.approx(2.0)
-    assert _break_even(np.array([-100.0, 50, -25, 75])) == pytest.approx(2.25)
-    assert _break_even(np.array([-1.0, -2.0])) is None
-    assert _break_even(np.array([0.0, 1.0])) == 0.0
+@pytest.mark.parametrize(
+    ("balance", "month", "finding"),
+    [
+        ([-100.0, -50, 0, 50], 2.0, "in the black from month 2.0"),
+        ([-100.0, 50, -25, 75], 2.25, "in the black from month 2.2"),
+        ([-1.0, -2], None, "still out of pocket after 1 months"),
+        ([0.0, 1], None, "never out of pocket"),
+    ],
+)
+def test_break_even_of_a_line(balance, month, finding):
+    line = np.array(balance)
+    rows = {"month": range(line.size), "date": [None] * line.size}
+    rows |= dict.fromkeys(("mean", "p05", "p25", "p50", "p75", "p95"), line)
+    npv = {"mean": 1.0, "low": 0.0, "high": 2.0, "mcse": 0.1}
+    summary = {"programme": {"horizon": line.size - 1}, "metrics": {"npv": npv}, "samples": 9}
+    chart = cash(SimpleNamespace(cash=lambda _kind: rows, summary=summary))
+    assert chart["crossing"] == (month if month is None else pytest.approx(month))
+    assert finding in chart["title"]
 
 
 def test_the_parameters_that_sampled_worst_are_shown():

@@ -109,7 +109,7 @@ def test_a_run_stays_as_it_was_when_drawing_fails(tmp_path: Path, monkeypatch: p
     figures = files(bare.run)
     with monkeypatch.context() as broken:
 
-        def fail(folder: Path) -> None:
+        def fail(folder: Path, **_more: object) -> None:
             (folder / "plots").mkdir()
             raise KeyboardInterrupt
 

@@ -142,7 +142,7 @@ def test_means_of_an_uncertain_forecast(tmp_path: Path) -> None:
     sheets, metrics = Sheets(result.run / "forecast.xlsx"), result.summary["metrics"]
     assert sheets.value("Summary", "B11") == pytest.approx(metrics["npv"]["mean"], rel=1e-9)
     assert sheets.value("Summary", "B12") == pytest.approx(metrics["roi"]["expected"], rel=1e-9)
-    rows = result.cash_flow.to_pylist()
+    rows = result.cash_flow.to_dict("records")
     net = np.array([row["mean"] for row in rows if row["kind"] == "net"])
     lasting = payback(net[None]).lasting[0]
     told = sheets.value("Summary", "B13")

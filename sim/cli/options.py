@@ -26,7 +26,11 @@ AllowUntrusted = Annotated[
 ]
 Format = Annotated[
     list[str] | None,
-    typer.Option("--format", help="Write forecast.xlsx too, whose totals are formulas.", metavar="xlsx"),
+    typer.Option(
+        "--format",
+        help="Write forecast.xlsx too, whose totals are formulas, or the plots as SVG. Repeatable.",
+        metavar="xlsx|svg",
+    ),
 ]
 Language = Annotated[
     str | None,

@@ -1,4 +1,4 @@
-"""Progress of fits and settings."""
+"""Progress of fits, settings and lengths of pilot, and how long they still take."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from sim.report.names import clean
+
+_COUNTED = ("settings", "lengths of pilot")
+"""What is told besides fits, which have the names of outcomes."""
+
 
 class ProgressBar:
-    """A progress bar per outcome on stderr, only where stderr is a terminal."""
+    """A line for each thing that takes time on stderr, only where stderr is a terminal."""
 
     def __init__(self, *, shown: bool) -> None:
         self.shown = shown and sys.stderr.isatty()
@@ -19,9 +24,25 @@ class ProgressBar:
         if not self.shown:
             return None
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            SpinnerColumn,
+            TaskProgressColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left:"),
+            TimeRemainingColumn(compact=True),
+        )
         self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self.bar.start()
         return self.update
@@ -29,7 +50,7 @@ class ProgressBar:
     def update(self, name: str, share: float) -> None:
         """Show the share of a task that is done, 0 to 1."""
         if name not in self.tasks:
-            told = name if name == "settings" else f"fit {name}"
+            told = name if name in _COUNTED else f"fit {clean(name, 30)}"
             self.tasks[name] = self.bar.add_task(told, total=1.0)
         self.bar.update(self.tasks[name], completed=share)
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from sim.commands.pages import draw_pages, has_page, redraw
+from sim.commands.formats import VECTORS, WORKBOOK, check_formats, put_workbook
+from sim.commands.pages import draw_pages, has_page, has_vectors, redraw
 from sim.commands.place import check_place, fit_store, place_of
 from sim.commands.result import Result as Result  # noqa: PLC0414  # others know it by this name
-from sim.commands.workbook import check_formats, put_workbook
 from sim.engine.fit import Progress, fit_all
 from sim.engine.prepare import Prepared, prepare
 from sim.engine.study import fit_checks
@@ -65,8 +65,9 @@ def forecast(
     plots : bool
         Draw the plots and the page. A run without them gets them from `sim report`, or when the same is
         forecast again with them; its figures then stay as they are.
-    formats : sequence of {"xlsx"}
-        Tables to write beside the Parquet files: ``forecast.xlsx``, a workbook whose totals are formulas.
+    formats : sequence of {"xlsx", "svg"}
+        What to write too: ``forecast.xlsx``, a workbook whose totals are formulas; ``plots/*.svg``, the
+        plots as vectors.
     language : {"en", "zh", "th", "nb", "es"}, optional
         Overrides ``programme.language``: of headline, report and plots.
     progress : callable, optional
@@ -82,7 +83,7 @@ def forecast(
     ProblemsError
         When config, data or environment must be mended; nothing is written then.
     """
-    check_formats(formats)
+    check_formats(formats, plots=plots)
     if language is not None:
         sets = [*sets, f"programme.language={json.dumps(language)}"]
     prepared = prepare(Path(config), sets, seed=seed, store=fit_store(out))
@@ -112,9 +113,10 @@ def run(
     target = place_of(prepared, out, allow_untrusted=allow_untrusted)
     store = fit_store(out)
     if not refit and is_whole(target):
-        if plots and not has_page(target):
-            redraw(target, store, lambda: world_of(prepared, fit_all(prepared, store)))
-        if formats:
+        vectors = VECTORS in formats
+        if plots and (not has_page(target) or (vectors and not has_vectors(target))):
+            redraw(target, store, lambda: world_of(prepared, fit_all(prepared, store)), vectors=vectors)
+        if WORKBOOK in formats:
             put_workbook(target)
         return Result(target, reused=True)
     check_place(prepared, out, allow_untrusted=allow_untrusted)
@@ -143,8 +145,9 @@ def run(
         _posteriors(folder, fits)
         manifest = _manifest(prepared, fits, summary["checks"], seconds)
         if plots:
-            draw_pages(folder, manifest, store, None if world is None else (world, summary["best"]))
-        if formats:
+            simulated = None if world is None else (world, summary["best"])
+            draw_pages(folder, manifest, store, simulated, vectors=VECTORS in formats)
+        if WORKBOOK in formats:
             from sim.report.workbook import write_workbook
 
             write_workbook(folder, manifest)

@@ -12,7 +12,7 @@ from sim.commands.settings import check_strategy
 from sim.config.resolve import read
 from sim.engine.acceptability import acceptability
 from sim.engine.extension import by_length, in_stages, value_now, value_of_knowing
-from sim.engine.fit import Progress
+from sim.engine.fit import Progress, part_of
 from sim.engine.learning import sources
 from sim.engine.world import World
 from sim.errors import Problem, Problems, ProblemsError
@@ -77,7 +77,7 @@ def pilot(
 
     def build(folder: Path) -> Mapping[str, Any]:
         arm = strategy or str(forecast.summary["best"])
-        found = marked(weigh(study.world, arm, lengths), trusted=forecast.trusted)
+        found = marked(weigh(study.world, arm, lengths, progress), trusted=forecast.trusted)
         if found["lengths"]:
             write_rows(folder, "pilot", found["lengths"])
             from sim.report.pilot_plots import draw
@@ -142,7 +142,7 @@ def _check(
     return lengths
 
 
-def weigh(world: World, name: str, lengths: Sequence[int]) -> Row:
+def weigh(world: World, name: str, lengths: Sequence[int], progress: Progress | None = None) -> Row:
     """Return the whole answer for one treated arm.
 
     Parameters
@@ -152,6 +152,7 @@ def weigh(world: World, name: str, lengths: Sequence[int]) -> Row:
     name : str
     lengths : sequence of int
         Months of further pilot.
+    progress : callable, optional
 
     Raises
     ------
@@ -181,7 +182,7 @@ def weigh(world: World, name: str, lengths: Sequence[int]) -> Row:
     if found["evpi"] == 0:
         found["decide_now"] = True
     if given:
-        rows, best = by_length(world, strategy, given, lengths)
+        rows, best = by_length(world, strategy, given, lengths, part_of(progress, "lengths of pilot"))
         found["lengths"], found["decide_now"] = rows, best.decide_now
         if not best.decide_now:
             found["best"] = {

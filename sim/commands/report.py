@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sim.commands.forecast import DEFAULT_OUT, Result, world_of
+from sim.commands.formats import VECTORS, WORKBOOK, check_formats, put_workbook
 from sim.commands.pages import redraw
 from sim.commands.place import fit_store
 from sim.commands.what_if import WHAT_IF
-from sim.commands.workbook import check_formats, put_workbook
 from sim.engine.fit import fit_all
 from sim.engine.prepare import Prepared, prepare
 from sim.errors import Problem, ProblemsError
@@ -51,15 +51,16 @@ def report(run: str | Path, *, out: str | Path = DEFAULT_OUT, formats: Sequence[
         The run's directory, its id, or ``"latest"`` under `out`.
     out : path
         Folder of the results.
-    formats : sequence of {"xlsx"}
+    formats : sequence of {"xlsx", "svg"}
         As for `sim.forecast`.
     """
     check_formats(formats)
     target, store = find(str(run), Path(out)), fit_store(out)
     manifest = json.loads((target / MANIFEST).read_text("utf-8"))
     prepared = None if (target / WHAT_IF).is_file() else _again(target, manifest)
-    redraw(target, store, None if prepared is None else lambda: world_of(prepared, fit_all(prepared, store)))
-    if formats:
+    world = None if prepared is None else lambda: world_of(prepared, fit_all(prepared, store))
+    redraw(target, store, world, vectors=VECTORS in formats)
+    if WORKBOOK in formats:
         put_workbook(target)
     return Result(target)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sim.errors import Problem, ProblemsError
 
 if TYPE_CHECKING:
-    import pyarrow
+    import pandas
     import xarray
 
     from sim.report.notebook import Plots
@@ -55,18 +55,14 @@ class Result:
         return str(self.summary["headline"])
 
     @cached_property
-    def samples(self) -> pyarrow.Table:
+    def samples(self) -> pandas.DataFrame:
         """Joint samples: a row per state of the world and strategy, a column per quantity and metric."""
-        import pyarrow.parquet
-
-        return pyarrow.parquet.read_table(self.run / "samples.parquet")
+        return self.frame()
 
     @cached_property
-    def cash_flow(self) -> pyarrow.Table:
+    def cash_flow(self) -> pandas.DataFrame:
         """Distribution of every cash stream by month."""
-        import pyarrow.parquet
-
-        return pyarrow.parquet.read_table(self.run / "cash_flow.parquet")
+        return self.frame(table="cash_flow")
 
     @cached_property
     def posterior(self) -> Mapping[str, xarray.DataTree]:
@@ -81,7 +77,7 @@ class Result:
         backend: Literal["pandas", "polars"] = "pandas",
         table: Literal["samples", "cash_flow"] = "samples",
     ) -> Any:
-        """Return `samples` or `cash_flow` as a data frame.
+        """Return `samples` or `cash_flow` as a data frame of either library.
 
         Parameters
         ----------
@@ -95,8 +91,10 @@ class Result:
             When the library is not there.
         """
         import narwhals
+        import pyarrow.parquet
 
-        rows = narwhals.from_native(getattr(self, table), eager_only=True)
+        stored = pyarrow.parquet.read_table(self.run / f"{table}.parquet")
+        rows = narwhals.from_native(stored, eager_only=True)
         try:
             return rows.to_polars() if backend == "polars" else rows.to_pandas()
         except ModuleNotFoundError as error:

@@ -10,7 +10,7 @@ from sim.commands.answers import Found, answer, begin
 from sim.commands.forecast import DEFAULT_OUT
 from sim.commands.settings import Axis, axis_of, check_axes, check_money, check_strategy, parse_axis
 from sim.engine.crossing import Crossing, crossings
-from sim.engine.fit import Progress
+from sim.engine.fit import Progress, part_of
 from sim.engine.grid import Row, figures_at, simulate
 from sim.engine.study import Setting, Study
 from sim.errors import Problems
@@ -128,12 +128,7 @@ def _swept(
     """Return the answer, and under ``drawn`` the rows of the plot."""
     plan = study.plan
     grid = [(axis.key, axis.values) for axis in axes]
-
-    def tell(share: float) -> None:
-        if progress is not None:
-            progress("settings", share)
-
-    rows = simulate(study, grid, metrics, allow_untrusted=allow_untrusted, tell=tell)
+    rows = simulate(study, grid, metrics, allow_untrusted=allow_untrusted, tell=part_of(progress, "settings"))
     drawn, notes = rows, []
     if len(axes) > 2:
         drawn = simulate(study, grid[:2], metrics, allow_untrusted=allow_untrusted)

@@ -12,7 +12,7 @@ from sim.commands.forecast import DEFAULT_OUT
 from sim.commands.settings import check_key, check_money, check_strategy, read_plan, value_now
 from sim.config.load import parse_value
 from sim.config.plan import Plan
-from sim.engine.fit import Progress
+from sim.engine.fit import Progress, part_of
 from sim.engine.goal import Goal
 from sim.engine.pipeline import pipeline
 from sim.engine.seek import Seek, seek
@@ -188,12 +188,7 @@ def _answered(
     study: Study, search: Seek, goal: Goal, strategy: str, progress: Progress | None
 ) -> dict[str, Any]:
     """Return the answer."""
-
-    def tell(share: float) -> None:
-        if progress is not None:
-            progress("settings", share)
-
-    found = seek(study, search, goal, strategy, tell)
+    found = seek(study, search, goal, strategy, part_of(progress, "settings"))
     notes = []
     if goal.metric == "revenue" and found["value"] is not None:
         found["pipeline"] = pipeline(study.at({search.key: found["value"]}), strategy, goal.value)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from sim.engine.amounts import amount
 from sim.engine.held import at_mean, put
 from sim.engine.runs import in_runs
 from sim.engine.world import Strategy, World
+from sim.language import N_, phrase
 from sim.records.arrays import FloatArray
 from sim.records.check import Check
-from sim.report.words import money as money_words
 from sim.simulation.draws import child
 
 _RUN = 1000
@@ -91,11 +92,13 @@ def independence(world: World, strategy: Strategy, rho: float = 0.5) -> Check | 
         rows = np.argsort(better)[np.argsort(np.argsort(scores))]
         fits[name] = {key: values[rows] for key, values in world.fits[name].items()}
     joint = _npv_of(World(world.prepared, fits, world.drawn), strategy.name)
-    alone, together = (money_words(float(npv.std()), None) for npv in (_npv(strategy), joint))
-    currency = world.plan.currency
-    message = (
-        f"outcomes are fitted separately and taken as independent: NPV has a standard deviation of {alone} "
-        f"{currency}; it would be {together} {currency} if their effects had a rank correlation of {rho:g}"
+    message = phrase(
+        "outcomes are fitted separately and taken as independent: NPV has a standard deviation of {alone} "
+        "{currency}; it would be {together} {currency} if their effects had a rank correlation of {rho:g}",
+        alone=amount(float(_npv(strategy).std())),
+        together=amount(float(joint.std())),
+        currency=world.plan.currency,
+        rho=rho,
     )
     return Check("independence", "note", message)
 
@@ -120,13 +123,15 @@ def missing_control(world: World, strategy: Strategy) -> Check | None:
         draws = fits[name]
         fits[name] = {**draws, "shift" if "shift" in draws else "level": draws["fitted"]}
     plain = _npv_of(World(world.prepared, fits, world.drawn.replaced({})), strategy.name)
-    now, then = (money_words(float(npv.std()), None) for npv in (_npv(strategy), plain))
-    currency = world.plan.currency
-    message = (
-        f"{', '.join(blind)}: without a control group NPV has a standard deviation of {now} {currency}; with "
-        f"one that showed no drift it would be {then} {currency}"
+    message = phrase(
+        "{outcomes}: without a control group NPV has a standard deviation of {now} {currency}; with "
+        "one that showed no drift it would be {then} {currency}",
+        outcomes=", ".join(blind),
+        now=amount(float(_npv(strategy).std())),
+        then=amount(float(plain.std())),
+        currency=world.plan.currency,
     )
-    remedy = "keep a random part of the volume untreated for as long as the pilot runs"
+    remedy = N_("keep a random part of the volume untreated for as long as the pilot runs")
     return Check("missing-control", "warn", message, remedy)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -78,7 +78,11 @@ def pilot_cost(world: World, months: int) -> FloatArray:
 
 
 def by_length(
-    world: World, strategy: Strategy, sources: Sequence[Source], lengths: Sequence[int]
+    world: World,
+    strategy: Strategy,
+    sources: Sequence[Source],
+    lengths: Sequence[int],
+    tell: Callable[[float], None] = lambda _share: None,
 ) -> tuple[list[Row], Best]:
     """Weigh every length of further pilot against deciding now.
 
@@ -91,6 +95,8 @@ def by_length(
         At least one.
     lengths : sequence of int
         Months.
+    tell : callable
+        Told the share that is done.
 
     Returns
     -------
@@ -148,6 +154,7 @@ def by_length(
             }
         )
         nets.append(net)
+        tell(len(nets) / len(lengths))
     return rows, best(lengths, nets)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from sim.engine import evidence
 from sim.engine.novelty import course, novelty
 from sim.engine.world import OutcomeState, Strategy, World
+from sim.language import N_, phrase, several
 from sim.records.check import Check
 
 _SURE = 0.9
@@ -42,7 +43,13 @@ def _disagreeing(state: OutcomeState) -> Iterable[Check]:
     if sign == 0 or (pooled * sign > 0).mean() < _SURE:
         return
     against = (difference * sign < 0).mean(axis=0)
-    named = [f"{s} ({p:.0%})" for s, p in zip(state.segments, against, strict=True) if p >= _SURE]
+    named = [
+        phrase("{segment} ({share:.0%})", segment=segment, share=float(share))
+        for segment, share in zip(state.segments, against, strict=True)
+        if share >= _SURE
+    ]
     if named:
-        message = f"the effect has the other sign than the pooled one in {', '.join(named)}"
-        yield Check("segments-disagree", "warn", message, "roll out where it helps, and leave the others")
+        message = phrase(
+            "the effect has the other sign than the pooled one in {segments}", segments=several(named)
+        )
+        yield Check("segments-disagree", "warn", message, N_("roll out where it helps, and leave the others"))

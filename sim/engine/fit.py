@@ -96,7 +96,7 @@ def fit_each(
     ]
 
     def here(name: str, again: bool) -> list[Fit]:
-        return _fits(kinds[name], summaries[name], jobs[name], again, _of(tell, name))
+        return _fits(kinds[name], summaries[name], jobs[name], again, part_of(tell, name))
 
     if len(to_compile) < 2:
         return {name: here(name, refit) for name in jobs}
@@ -152,5 +152,6 @@ def _fits(
     return fits
 
 
-def _of(progress: Progress, name: str) -> Callable[[float], None]:
-    return lambda share: progress(name, share)
+def part_of(progress: Progress | None, name: str) -> Callable[[float], None]:
+    """Return where the share of one thing that is done is told."""
+    return lambda share: None if progress is None else progress(name, share)

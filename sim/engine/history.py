@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from sim.config.plan import Plan, VolumePlan
+from sim.engine.amounts import amount
 from sim.errors import Problems
+from sim.language import N_, phrase
 from sim.records.arrays import FloatArray
 from sim.records.check import Check
 from sim.records.history import History, month_name, month_number
-from sim.report.words import money
 from sim.simulation.draws import child
 from sim.simulation.volume_forecast import MOST_MONTHS, SEASON_MONTHS, VolumePaths, forecast_volume
 
@@ -81,34 +82,53 @@ def _told(plan: Plan, volume: VolumePlan, history: History, first: int, found: V
     recent = history.units[-12:]
     low, high = np.quantile(found.next_year, [0.05, 0.95])
     mean, before = float(found.next_year.mean()), float(np.nanmean(recent))
-    span = f"{month_name(history.first)} to {month_name(history.last)}"
-    learnt = "growth and season are learnt" if found.seasonal else "growth is learnt, a season is not"
-    message = (
-        f"{name}: {history.observed} months of history ({span}), {learnt}; the next 12 months are expected "
-        f"at {money(mean, None)} a month (90 % {money(float(low), None, mean)} to "
-        f"{money(float(high), None, mean)}), against {money(before, None)} over the last {recent.size}"
+    message = phrase(
+        "{volume}: {months} months of history ({start} to {end}), {learnt}; the next 12 months are expected "
+        "at {mean} a month (90 % {low} to {high}), against {before} over the last {recent}",
+        volume=name,
+        months=int(history.observed),
+        start=month_name(history.first),
+        end=month_name(history.last),
+        learnt=N_("growth and season are learnt")
+        if found.seasonal
+        else N_("growth is learnt, a season is not"),
+        mean=amount(mean),
+        low=amount(float(low), mean),
+        high=amount(float(high), mean),
+        before=amount(before),
+        recent=int(recent.size),
     )
     if plan.start is None:
-        message += f"; month 1 is taken to be {month_name(first)}"
+        message = phrase("{told}; month 1 is taken to be {month}", told=message, month=month_name(first))
     checks = [Check(f"history:{name}", "note", message)]
     if history.gaps:
         gaps = ", ".join(history.gaps[:12]) + (" …" if len(history.gaps) > 12 else "")
-        message = f"{name}: months without a figure are left out: {gaps}"
-        checks.append(
-            Check(f"history-gaps:{name}", "note", message, "add them to the table if they are known")
-        )
+        message = phrase("{volume}: months without a figure are left out: {gaps}", volume=name, gaps=gaps)
+        remedy = N_("add them to the table if they are known")
+        checks.append(Check(f"history-gaps:{name}", "note", message, remedy))
     if history.units.size > MOST_MONTHS:
-        message = f"{name}: of {history.units.size} months the last {MOST_MONTHS} are used"
+        message = phrase(
+            "{volume}: of {months} months the last {used} are used",
+            volume=name,
+            months=int(history.units.size),
+            used=MOST_MONTHS,
+        )
         checks.append(Check(f"history-length:{name}", "note", message))
     inside = min(history.last, first + plan.horizon - 1) - first + 1
     if inside > 0:
-        message = f"{name}: {inside} months of the programme are in the history and taken as recorded"
-        checks.append(Check(f"history-overlap:{name}", "note", message, "look at programme.start"))
-    if not found.seasonal and not volume.seasonality:
-        message = (
-            f"{name}: {history.observed} months tell no season from growth: a busy time of year at their end "
-            "is taken to last"
+        message = phrase(
+            "{volume}: {months} months of the programme are in the history and taken as recorded",
+            volume=name,
+            months=int(inside),
         )
-        remedy = f"give {SEASON_MONTHS} months, or seasonality (January first)"
+        checks.append(Check(f"history-overlap:{name}", "note", message, N_("look at programme.start")))
+    if not found.seasonal and not volume.seasonality:
+        message = phrase(
+            "{volume}: {months} months tell no season from growth: a busy time of year at their end "
+            "is taken to last",
+            volume=name,
+            months=int(history.observed),
+        )
+        remedy = phrase("give {months} months, or seasonality (January first)", months=SEASON_MONTHS)
         checks.append(Check(f"history-season:{name}", "warn", message, remedy))
     return checks

@@ -9,6 +9,7 @@ from scipy.special import ndtr
 
 from sim.config.plan import OutcomePlan
 from sim.engine.world import World
+from sim.language import N_, phrase
 from sim.records.arrays import FloatArray
 from sim.records.check import Check
 from sim.records.summary import PilotSummary
@@ -117,17 +118,30 @@ def novelty(plan: OutcomePlan, run: Course, arm: str) -> Check | None:
     z = slope * np.sqrt((w * (t - middle) ** 2).sum())
     p = float(ndtr(z))
     first, last = (sign * float(value) for value in (e[0], e[-1]))
-    told = f"the effect of {arm} runs from {first:+.1%} to {last:+.1%} over the pilot's periods"
+    told = phrase(
+        "the effect of {arm} runs from {first:+.1%} to {last:+.1%} over the pilot's periods",
+        arm=arm,
+        first=first,
+        last=last,
+    )
     if p >= _SURE:
-        return Check("novelty", "ok", f"{told}; no fall that chance would not give (p = {p:.2g})")
+        told = phrase("{told}; no fall that chance would not give (p = {p:.2g})", told=told, p=p)
+        return Check("novelty", "ok", told)
     half = _half_life(t, e, w)
     if half is None:
-        return Check("novelty", "warn", f"{told}; it falls (p = {p:.2g})", "look at the effect by period")
-    ends = f"low = {half / 2:.2g}, high = {half * 2:.2g}"
-    told = f"{told}; it falls (p = {p:.2g}), with a half-life of about {half:.2g} months"
+        told = phrase("{told}; it falls (p = {p:.2g})", told=told, p=p)
+        return Check("novelty", "warn", told, N_("look at the effect by period"))
+    told = phrase(
+        "{told}; it falls (p = {p:.2g}), with a half-life of about {half:.2g} months",
+        told=told,
+        p=p,
+        half=half,
+    )
     if plan.rollout.half_life_path is not None:
-        return Check("novelty", "note", told, "see that rollout.fade.half_life is no longer than that")
-    return Check("novelty", "warn", told, f"set rollout.fade = {{ half_life = {{ {ends} }} }}")
+        return Check("novelty", "note", told, N_("see that rollout.fade.half_life is no longer than that"))
+    # What is to be copied into the config is the same in all languages.
+    fade = f"rollout.fade = {{ half_life = {{ low = {half / 2:.2g}, high = {half * 2:.2g} }} }}"
+    return Check("novelty", "warn", told, phrase("set {key}", key=fade))
 
 
 def _half_life(t: FloatArray, e: FloatArray, w: FloatArray) -> float | None:

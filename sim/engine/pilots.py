@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sim.config.plan import OutcomePlan, Plan
 from sim.contract import OutcomeModel
 from sim.engine.segments import unseen
+from sim.language import N_, phrase
 from sim.records.arrays import FloatArray
 from sim.records.check import Check
 from sim.records.columns import ColumnSet
@@ -72,11 +73,12 @@ def read_pilot(
         pilots[whole] = replace(pilots[asked], summary=summary.extended(new))
     checks = [*pilots[whole].checks, *_of_design(outcome, summary)]
     if new:
-        message = (
-            f"the pilot did not see {', '.join(new)}: level and effect there are drawn from how the pilot's "
-            "segments differ, and are as unsure as that"
+        message = phrase(
+            "the pilot did not see {segments}: level and effect there are drawn from how the pilot's "
+            "segments differ, and are as unsure as that",
+            segments=", ".join(new),
         )
-        checks.append(Check("unseen-segment", "warn", message, "pilot there too, if it weighs much"))
+        checks.append(Check("unseen-segment", "warn", message, N_("pilot there too, if it weighs much")))
     if not outcome.kpi:
         checks += _of_money(outcome, summary)
     return pilots[whole].summary, [
@@ -153,24 +155,29 @@ def _of_design(outcome: OutcomePlan, summary: PilotSummary) -> Iterable[Check]:
     if shift is not None:
         yield shift
     if kind == "difference-in-differences":
-        message = "no random arms: the effect is what changed more than in the control arm, if both would "
-        message += "have moved alike without it"
-        yield Check("design", "note", message, "a randomised pilot needs no such assumption")
+        message = N_(
+            "no random arms: the effect is what changed more than in the control arm, if both would "
+            "have moved alike without it"
+        )
+        yield Check("design", "note", message, N_("a randomised pilot needs no such assumption"))
     if kind == "before-after":
-        message = "no control group: what changed since the launch may have other causes as well"
-        yield Check("design", "warn", message, "keep a random part of the volume untreated, and compare")
+        message = N_("no control group: what changed since the launch may have other causes as well")
+        yield Check("design", "warn", message, N_("keep a random part of the volume untreated, and compare"))
         windows = 0 if summary.series is None else len(summary.series.windows)
         if summary.design.bias is None and windows < 4:
-            message = f"only {windows} moments before the launch can stand in for one: the prior decides "
-            message += "how far the measure drifts anyway"
-            yield Check("placebo", "warn", message, "bring a longer past, or state `bias`")
+            message = phrase(
+                "only {windows} moments before the launch can stand in for one: the prior decides "
+                "how far the measure drifts anyway",
+                windows=windows,
+            )
+            yield Check("placebo", "warn", message, N_("bring a longer past, or state `bias`"))
 
 
 def _of_money(outcome: OutcomePlan, summary: PilotSummary) -> Iterable[Check]:
     if summary.months is None:
-        message = "nothing says how long the pilot ran, so how much lies beyond it is unknown"
-        remedy = "state decision.pilot.ran, or name the column that tells the time as `period`"
+        message = N_("nothing says how long the pilot ran, so how much lies beyond it is unknown")
+        remedy = N_("state decision.pilot.ran, or name the column that tells the time as `period`")
         yield Check("pilot-length", "note", message, remedy)
     if len(summary.segments) == 1 and outcome.rollout.transfer_path is None:
-        message = "no segments: the interval holds for units like the pilot's, and others vary more"
-        yield Check("one-segment", "note", message, "name a `segment` column, or set rollout.transfer")
+        message = N_("no segments: the interval holds for units like the pilot's, and others vary more")
+        yield Check("one-segment", "note", message, N_("name a `segment` column, or set rollout.transfer"))

@@ -17,6 +17,7 @@ from sim.engine.pilots import Pilots, Shelf, read_mix, read_pilot
 from sim.engine.segments import check_segments, elicited_segments
 from sim.engine.size import check_memory
 from sim.errors import Problems, ProblemsError
+from sim.language import N_
 from sim.records.arrays import FloatArray
 from sim.records.check import Check
 from sim.records.quantity import Samples, scalars
@@ -140,8 +141,8 @@ def prepare(
     checks += check_segments(plan, segments, source, problems)
     problems.raise_if_any()
     if not summaries and plan.outcomes:
-        message = "no pilot data: everything rests on the levels that the config states"
-        checks.append(Check("prior-only", "warn", message, "run a pilot and name its table in `data`"))
+        message = N_("no pilot data: everything rests on the levels that the config states")
+        checks.append(Check("prior-only", "warn", message, N_("run a pilot and name its table in `data`")))
     return Prepared(plan, source, summaries, segments, drawn, data, tuple(checks), volumes, mixes, shelf)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from sim.config.load import Source
 from sim.config.plan import OutcomePlan, Plan
 from sim.errors import Problems
+from sim.language import phrase
 from sim.records.check import Check
 from sim.records.quantity import BySegment
 from sim.records.summary import ALL
@@ -78,7 +79,11 @@ def check_segments(
                     key=path,
                 )
             if absent and path in volume and not unknown:
-                message = f"{name}: pilot segments without volume count 0: {', '.join(absent)}"
+                message = phrase(
+                    "{outcome}: pilot segments without volume count 0: {segments}",
+                    outcome=name,
+                    segments=", ".join(absent),
+                )
                 checks.append(Check(f"segments-without-volume:{name}", "note", message))
             elif absent and not unknown:
                 remedy = "give every segment, or one number for all"

@@ -14,6 +14,7 @@ from sim.errors import Problem, ProblemsError
 from sim.inference import density
 from sim.inference import store as shelf
 from sim.inference.gates import check_prediction, check_sampling
+from sim.language import N_, phrase, several
 from sim.records.arrays import Draws
 from sim.records.check import Check
 from sim.records.fit import Fit, usable
@@ -97,13 +98,14 @@ def fit(
         try:
             stored = shelf.load(store, key)
         except ValueError as damage:
-            notes = (Check("stored-fit", "note", f"a stored fit was damaged ({damage}) and is replaced"),)
+            damaged = phrase("a stored fit was damaged ({damage}) and is replaced", damage=str(damage))
+            notes = (Check("stored-fit", "note", damaged),)
         else:
             if stored is not None:
                 tell(1.0)
                 return stored
             if shelf.has_other_version(store, key):
-                told = "a stored fit of the same was made by other versions and is not used"
+                told = N_("a stored fit of the same was made by other versions and is not used")
                 notes = (Check("stored-fit", "note", told),)
     shelf.prepare(store)
     tell(0.0)
@@ -180,8 +182,10 @@ def _sample_and_judge(
         # A third attempt can mend divergences; chains that still disagree would only take longer.
         if not names or target == targets[-1] or (retries and "convergence" in names):
             break
-        why = "; ".join(check.message for check in checks)
-        retries.append(Check("sampler-retry", "note", f"sampled again with smaller steps: {why}"))
+        why = several((check.message for check in checks), "; ")
+        retries.append(
+            Check("sampler-retry", "note", phrase("sampled again with smaller steps: {why}", why=why))
+        )
     return tree, (*retries, *checks), figures
 
 
@@ -241,8 +245,8 @@ def missing(tree: xarray.DataTree, sampler: Sampler) -> tuple[Check, ...]:
         Check(
             "missing-draws",
             "fail",
-            f"sampling stopped after {done} of {due} draws",
-            "run it again with --refit",
+            phrase("sampling stopped after {done} of {due} draws", done=done, due=due),
+            N_("run it again with --refit"),
         ),
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sim.contract import Predictive
+from sim.language import N_, phrase
 from sim.records.arrays import FloatArray
 from sim.records.check import Check
 
@@ -16,7 +17,9 @@ RHAT, ESS, EBFMI = 1.01, 400, 0.3
 SURPRISE = 0.01
 """Posterior predictive p-value below which the model is said not to reproduce the data."""
 
-_RERUN = "raise `draws` and `tune` under [sampling]; if that does not help, question the data or the prior"
+_RERUN = N_(
+    "raise `draws` and `tune` under [sampling]; if that does not help, question the data or the prior"
+)
 
 
 def check_sampling(
@@ -46,11 +49,11 @@ def check_sampling(
 
     figures = {"draws": float(divergent.size), "divergences": float(np.sum(divergent))}
     if not all(np.isfinite(values).all() for values in (*posterior.values(), energy)):
-        return (Check("finite-draws", "fail", "some draws are not finite numbers", _RERUN),), figures
+        return (Check("finite-draws", "fail", N_("some draws are not finite numbers"), _RERUN),), figures
 
     moving = {name: np.ptp(values, axis=(0, 1)) > 0 for name, values in posterior.items()}
     if not any(mask.any() for mask in moving.values()):
-        return (Check("convergence", "fail", "the sampler did not move at all", _RERUN),), figures
+        return (Check("convergence", "fail", N_("the sampler did not move at all"), _RERUN),), figures
     worst: dict[str, str] = {}
     for key, judge, wanted in (
         ("rhat_max", partial(az.rhat, method="rank"), "low"),
@@ -71,25 +74,52 @@ def check_sampling(
 
     failed = []
     if not figures["rhat_max"] < RHAT:
-        message = (
-            f"chains disagree: R-hat {figures['rhat_max']:.3f} for {worst['rhat_max']}, allowed < {RHAT}"
+        message = phrase(
+            "chains disagree: R-hat {rhat:.3f} for {quantity}, allowed < {limit}",
+            rhat=figures["rhat_max"],
+            quantity=worst["rhat_max"],
+            limit=RHAT,
         )
         failed.append(Check("convergence", "fail", message, _RERUN))
-    for key, word in (("ess_bulk_min", "bulk"), ("ess_tail_min", "tail")):
-        if not figures[key] >= ESS:
-            message = f"{word} effective sample size {figures[key]:.0f} for {worst[key]}, needed {ESS}"
-            failed.append(Check(f"effective-samples-{word}", "fail", message, _RERUN))
+    if not figures["ess_bulk_min"] >= ESS:
+        message = phrase(
+            "bulk effective sample size {size:.0f} for {quantity}, needed {limit}",
+            size=figures["ess_bulk_min"],
+            quantity=worst["ess_bulk_min"],
+            limit=ESS,
+        )
+        failed.append(Check("effective-samples-bulk", "fail", message, _RERUN))
+    if not figures["ess_tail_min"] >= ESS:
+        message = phrase(
+            "tail effective sample size {size:.0f} for {quantity}, needed {limit}",
+            size=figures["ess_tail_min"],
+            quantity=worst["ess_tail_min"],
+            limit=ESS,
+        )
+        failed.append(Check("effective-samples-tail", "fail", message, _RERUN))
     if figures["divergences"] > 0:
-        message = f"{figures['divergences']:.0f} of {divergent.size} transitions diverged, allowed none"
+        message = phrase(
+            "{divergent:.0f} of {all} transitions diverged, allowed none",
+            divergent=figures["divergences"],
+            all=int(divergent.size),
+        )
         failed.append(Check("divergences", "fail", message, _RERUN))
     if not figures["ebfmi_min"] >= EBFMI:
-        message = f"E-BFMI {figures['ebfmi_min']:.2f}, needed {EBFMI}: heavy tails were not explored"
+        message = phrase(
+            "E-BFMI {ebfmi:.2f}, needed {limit}: heavy tails were not explored",
+            ebfmi=figures["ebfmi_min"],
+            limit=EBFMI,
+        )
         failed.append(Check("energy", "fail", message, _RERUN))
     if failed:
         return tuple(failed), figures
-    message = (
-        f"R-hat {figures['rhat_max']:.3f}, effective samples {figures['ess_bulk_min']:.0f} bulk and "
-        f"{figures['ess_tail_min']:.0f} tail, no divergences, E-BFMI {figures['ebfmi_min']:.2f}"
+    message = phrase(
+        "R-hat {rhat:.3f}, effective samples {bulk:.0f} bulk and {tail:.0f} tail, no divergences, "
+        "E-BFMI {ebfmi:.2f}",
+        rhat=figures["rhat_max"],
+        bulk=figures["ess_bulk_min"],
+        tail=figures["ess_tail_min"],
+        ebfmi=figures["ebfmi_min"],
     )
     return (Check("convergence", "ok", message),), figures
 
@@ -105,14 +135,16 @@ def check_prediction(predictive: Predictive) -> tuple[Check, dict[str, float]]:
     scale = replicated.std(axis=0)
     used = scale > 0
     if not used.any():
-        return Check("posterior-predictive", "ok", "nothing varies that could be compared"), {}
+        return Check("posterior-predictive", "ok", N_("nothing varies that could be compared")), {}
 
     def distance(cells: Any) -> Any:
         return (np.square((cells - replicated.mean(axis=0)) / np.where(used, scale, 1.0)) * used).sum(axis=-1)
 
     p = float(np.mean(distance(replicated) >= distance(observed)))
-    message = f"replicated {predictive.name} are as far off as the data in {p:.1%} of draws"
+    message = phrase(
+        "replicated {figures} are as far off as the data in {p:.1%} of draws", figures=predictive.name, p=p
+    )
     if p < SURPRISE:
-        remedy = "see the posterior predictive plot: the model does not reproduce these data"
+        remedy = N_("see the posterior predictive plot: the model does not reproduce these data")
         return Check("posterior-predictive", "warn", message, remedy), {"predictive_p": p}
     return Check("posterior-predictive", "ok", message), {"predictive_p": p}

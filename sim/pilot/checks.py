@@ -8,6 +8,7 @@ import numpy as np
 
 from sim.contract import Ratio
 from sim.errors import Problem, ProblemsError
+from sim.language import N_, phrase, several
 from sim.records.arrays import FloatArray
 from sim.records.check import Check
 from sim.records.summary import PilotSummary
@@ -63,25 +64,40 @@ def sample_ratio(
     units = summary.size.sum(axis=1)
     total = float(units.sum())
     if len(summary.arms) < 2 or not summary.has_control or total <= 0:
-        return Check(name, "ok", "one observed arm: there is no split to check")
+        return Check(name, "ok", N_("one observed arm: there is no split to check"))
     shares = intended_shares(summary.arms, split)
     expected = total * shares
     p = _chance(units, expected, len(shares) - 1)
-    seen = ", ".join(f"{arm} {share:.2%}" for arm, share in zip(summary.arms, units / total, strict=True))
-    meant = ", ".join(f"{share:.2%}" for share in shares)
+    seen = several(
+        phrase("{arm} {share:.2%}", arm=arm, share=float(share))
+        for arm, share in zip(summary.arms, units / total, strict=True)
+    )
+    meant = several(phrase("{share:.2%}", share=float(share)) for share in shares)
     if p >= SPLIT_LIMIT:
-        return Check(name, "ok", f"units per arm ({seen}) are as a split of {meant} gives them (p = {p:.2g})")
+        found = phrase(
+            "units per arm ({seen}) are as a split of {meant} gives them (p = {p:.2g})",
+            seen=seen,
+            meant=meant,
+            p=p,
+        )
+        return Check(name, "ok", found)
     if split is None:
-        remedy = (
+        found = phrase(
+            "arms are not of equal size ({seen}; p = {p:.2g}) and no split is stated", seen=seen, p=p
+        )
+        remedy = N_(
             "state the intended share treated as `split` in [pilot]; if it was equal, find what lost units"
         )
-        return Check(
-            name, "warn", f"arms are not of equal size ({seen}; p = {p:.2g}) and no split is stated", remedy
-        )
-    found = f"units per arm ({seen}) do not fit the intended {meant} (p = {p:.2g})"
+        return Check(name, "warn", found, remedy)
+    found = phrase(
+        "units per arm ({seen}) do not fit the intended {meant} (p = {p:.2g})", seen=seen, meant=meant, p=p
+    )
     if acknowledged:
-        return Check(name, "warn", f"{found}; acknowledged", "the effect may come from who was left out")
-    remedy = 'find what lost units of one arm; or take the risk by acknowledge = ["sample-ratio"] in [pilot]'
+        found = phrase("{told}; acknowledged", told=found)
+        return Check(name, "warn", found, N_("the effect may come from who was left out"))
+    remedy = N_(
+        'find what lost units of one arm; or take the risk by acknowledge = ["sample-ratio"] in [pilot]'
+    )
     return Check(name, "fail", found, remedy)
 
 
@@ -140,25 +156,26 @@ def missing_rows(arms: Sequence[str], rows: Sequence[int], used: Sequence[int], 
     lost = n - kept
     missing = int(lost.sum()) + blank_arms
     if not missing:
-        return Check(name, "ok", "no row lacks a value")
+        return Check(name, "ok", N_("no row lacks a value"))
     total = int(n.sum()) + blank_arms
     share = missing / total
-    by_arm = ", ".join(f"{arm} {int(count)}" for arm, count in zip(arms, lost, strict=True))
-    by_arm += f", without an arm {blank_arms}" if blank_arms else ""
-    message = f"{missing} of {total} rows lack a value and are left out ({by_arm})"
+    by_arm = [f"{arm} {int(count)}" for arm, count in zip(arms, lost, strict=True)]
+    by_arm += [phrase("without an arm {rows}", rows=blank_arms)] if blank_arms else []
+    message = phrase(
+        "{missing} of {total} rows lack a value and are left out ({by_arm})",
+        missing=missing,
+        total=total,
+        by_arm=several(by_arm),
+    )
     p = 1.0
     if len(n) > 1 and np.all(n > 0) and 0 < lost.sum() < n.sum():
         expected = np.outer((lost.sum(), kept.sum()), n / n.sum())
         p = _chance(np.stack((lost, kept)), expected, len(n) - 1)
     if p < SPLIT_LIMIT:
-        return Check(
-            name,
-            "warn",
-            f"{message}; the arms differ (p = {p:.2g})",
-            "find out why values are missing in one arm",
-        )
+        message = phrase("{told}; the arms differ (p = {p:.2g})", told=message, p=p)
+        return Check(name, "warn", message, N_("find out why values are missing in one arm"))
     if share >= MUCH_MISSING:
-        return Check(name, "warn", message, "find out whether rows without a value are like the others")
+        return Check(name, "warn", message, N_("find out whether rows without a value are like the others"))
     return Check(name, "note", message)
 
 
@@ -189,13 +206,16 @@ def mix_shift(summary: PilotSummary, ratio: Ratio) -> Check | None:
         apart, standardised = crude[arm] - crude[0], fair[arm] - fair[0]
         z = max(abs(apart), abs(standardised)) / max(float(np.sqrt(noise[arm] + noise[0])), 1e-300)
         if apart * standardised < 0 and z > 1.64:
-            return Check(
-                "mix-shift",
-                "warn",
-                f"{summary.arms[arm]} against {summary.arms[0]}: the crude difference is {apart:+.4g}, but "
-                f"{standardised:+.4g} with the same mix of segments in both; the forecast takes the second",
-                "find out why the arms differ in their segments: units may have been lost or moved",
+            message = phrase(
+                "{arm} against {control}: the crude difference is {crude:+.4g}, but {fair:+.4g} with the "
+                "same mix of segments in both; the forecast takes the second",
+                arm=summary.arms[arm],
+                control=summary.arms[0],
+                crude=float(apart),
+                fair=float(standardised),
             )
+            remedy = N_("find out why the arms differ in their segments: units may have been lost or moved")
+            return Check("mix-shift", "warn", message, remedy)
     return None
 
 
@@ -212,6 +232,6 @@ def totals_row(summary: PilotSummary) -> Check | None:
     return Check(
         "totals-row",
         "warn",
-        f'segment "{segment}" is exactly the sum of the others in every arm',
-        "delete the rows of totals from the table, or everything is counted twice",
+        phrase('segment "{segment}" is exactly the sum of the others in every arm', segment=segment),
+        N_("delete the rows of totals from the table, or everything is counted twice"),
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
 from sim.contract import Ratio
+from sim.language import N_, phrase
 from sim.records.arrays import FloatArray, IntArray
 from sim.records.check import Check
 from sim.records.summary import Kind, Series
@@ -117,18 +119,30 @@ def too_few(found: Clustering) -> bool:
 
 def cluster_check(found: Clustering, what: str, applied: float) -> Check:
     """Say what the clusters cost, and warn where they are few."""
-    counts = " and ".join(str(n) for n in found.counts)
-    message = (
-        f"rows of one {what} are not independent: {counts} by arm, design effect {applied:.3g}, so that the "
-        f"pilot counts as if it had {1 / applied:.0%} of its rows"
+    counts = reduce(
+        lambda before, n: phrase("{before} and {another}", before=before, another=n),
+        found.counts[1:],
+        str(found.counts[0]),
+    )
+    message = phrase(
+        "rows of one {cluster} are not independent: {counts} by arm, design effect {effect:.3g}, so that the "
+        "pilot counts as if it had {share:.0%} of its rows",
+        cluster=what,
+        counts=counts,
+        effect=applied,
+        share=1 / applied,
     )
     if applied < 1:
-        message = (
-            f"each {what} is its own control: {counts} by arm, and the effect varies {applied:.2g} times "
-            "as much as with independent rows"
+        message = phrase(
+            "each {cluster} is its own control: {counts} by arm, and the effect varies {effect:.2g} times "
+            "as much as with independent rows",
+            cluster=what,
+            counts=counts,
+            effect=applied,
         )
     if min(found.counts) < FEW:
-        return Check("clusters", "warn", f"{message}; fewer than {FEW} an arm", f"pilot with more of {what}")
+        message = phrase("{told}; fewer than {few} an arm", told=message, few=FEW)
+        return Check("clusters", "warn", message, phrase("pilot with more of {cluster}", cluster=what))
     return Check("clusters", "note", message)
 
 
@@ -140,8 +154,11 @@ def parallel_trends(series: Series, arms: tuple[str, ...], inflation: float) -> 
     """
     name = "parallel-trends"
     if series.launch < 3:
-        message = f"{series.launch} periods before the launch cannot show whether the arms ran in parallel"
-        return Check(name, "warn", message, "bring at least 3 periods from before the launch")
+        message = phrase(
+            "{periods} periods before the launch cannot show whether the arms ran in parallel",
+            periods=int(series.launch),
+        )
+        return Check(name, "warn", message, N_("bring at least 3 periods from before the launch"))
     from scipy.special import ndtr
 
     den = series.denominator[:, :, : series.launch].sum(axis=1)
@@ -165,15 +182,21 @@ def parallel_trends(series: Series, arms: tuple[str, ...], inflation: float) -> 
         z = abs(slope) * np.sqrt(float((w * t**2).sum()))
         slopes.append((float(2 * ndtr(-z)), slope, arms[arm]))
     if not slopes:
-        return Check(
-            name, "note", "too little happened before the launch to tell whether arms ran in parallel"
-        )
+        too_little = N_("too little happened before the launch to tell whether arms ran in parallel")
+        return Check(name, "note", too_little)
     p, slope, who = min(slopes)
     p = min(p * len(slopes), 1.0)
-    moved = f"{slope:+.3g}" if score else f"{np.expm1(slope):+.2%}"
-    told = f"before the launch {who} moved by {moved} a period against control (p = {p:.2g})"
+    moved = phrase("{points:+.3g}", points=slope)
+    if not score:
+        moved = phrase("{share:+.2%}", share=float(np.expm1(slope)))
+    told = phrase(
+        "before the launch {arm} moved by {moved} a period against control (p = {p:.2g})",
+        arm=who,
+        moved=moved,
+        p=p,
+    )
     if p < 0.05:
-        remedy = (
+        remedy = N_(
             "the arms were drifting apart anyway: look for a better control, or read the effect with care"
         )
         return Check(name, "warn", told, remedy)

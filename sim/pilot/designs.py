@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from sim.errors import Problem, ProblemsError
+from sim.language import N_
 from sim.pilot.clusters import cluster_check, design_effect, parallel_trends, too_few
 from sim.pilot.grouping import Grouping, Parts
 from sim.pilot.period import DAYS_PER_MONTH, Periods
@@ -121,10 +122,10 @@ def _clustered(
             return 1.0, ()
         after = len(summary.series.periods) - summary.series.launch
         if min(after, summary.series.launch) < 3:
-            message = "only the sampling noise of rows is counted: shocks to one arm alone are not"
-            remedy = "name who is observed over the periods as `panel_unit`, or bring more periods"
+            message = N_("only the sampling noise of rows is counted: shocks to one arm alone are not")
+            remedy = N_("name who is observed over the periods as `panel_unit`, or bring more periods")
             return 1.0, (Check("shocks", "warn", message, remedy),)
-        parts, what = by_period, "period"
+        parts, what = by_period, N_("period")
     else:
         parts, what = grouping.parts("_cluster", names), reading.cluster
     if not parts.label.size:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from sim.errors import Problem
+from sim.language import phrase
 from sim.pilot.engine import Expr, Stored, table
 
 _SPACES = dict.fromkeys(map(ord, "\u00a0\u2007\u202f\u3000"), " ") | dict.fromkeys(map(ord, "\ufeff\u200b"))
@@ -52,7 +53,9 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
 def listed(names: Sequence[str], most: int = 12) -> str:
     """Return names in quotes, the first `most` of them."""
     shown = ", ".join(f'"{name}"' for name in names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+    if len(names) <= most:
+        return shown
+    return phrase("{names} and {more} more", names=shown, more=len(names) - most)
 
 
 @dataclass(frozen=True, slots=True)

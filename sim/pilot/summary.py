@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from sim.contract import OutcomeModel
 from sim.errors import Problem, Problems, ProblemsError
+from sim.language import N_, phrase
 from sim.pilot.checks import missing_rows, totals_row
 from sim.pilot.columns import Choice, choose
 from sim.pilot.designs import summarise
@@ -260,18 +261,34 @@ def _checks(table: Opened, summary: PilotSummary) -> tuple[Check, ...]:
             Check(
                 "other-arms",
                 "note",
-                f"{rows} of {whole} rows belong to other arms and are left out: {others}",
+                phrase(
+                    "{rows} of {whole} rows belong to other arms and are left out: {others}",
+                    rows=rows,
+                    whole=whole,
+                    others=others,
+                ),
             )
         )
     if succeeded := sum(count.rows) - sum(count.passed):
         checks.append(
             Check(
-                "after", "note", f"{succeeded} of {sum(count.rows)} rows succeeded earlier and are left out"
+                "after",
+                "note",
+                phrase(
+                    "{succeeded} of {rows} rows succeeded earlier and are left out",
+                    succeeded=succeeded,
+                    rows=sum(count.rows),
+                ),
             )
         )
     if count.blank:
-        found = f'{count.blank} of {sum(count.used)} rows have no segment; they make up the segment "{BLANK}"'
-        checks.append(Check("blank-segment", "warn", found, "fill in the segment, if it is known"))
+        found = phrase(
+            '{blank} of {rows} rows have no segment; they make up the segment "{segment}"',
+            blank=count.blank,
+            rows=sum(count.used),
+            segment=BLANK,
+        )
+        checks.append(Check("blank-segment", "warn", found, N_("fill in the segment, if it is known")))
     if not choice.column_set.rows and (totals := totals_row(summary)):
         checks.append(totals)
     return tuple(checks)

@@ -110,6 +110,8 @@ def _forms(path: Key) -> Iterator[Key]:
         yield path[2:]
     for tail in ("low", "dist", "samples", "mean", "file", "benchmark"):
         yield (*path, tail)
+    if path[-1] == "file":  # data = "pilot.csv"
+        yield path[:-1]
     for length in range(len(path) - 1, 2, -1):
         yield path[:length]
 

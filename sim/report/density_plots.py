@@ -10,11 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from sim.language import _
 from sim.records.arrays import FloatArray
+from sim.report import page_words as words
 from sim.report import style
 from sim.report.names import clean
 from sim.report.stored import Stored
-from sim.report.words import behind, chance, interval, is_certain, metric, opening, percent
+from sim.report.words import amount, behind, chance, hundredths, interval, is_certain, metric, number
 
 _TAIL = 0.002
 
@@ -44,25 +46,19 @@ def density(stored: Stored, name: str, folder: Path) -> Path | None:
     if values.size == 0 or block["median"] is None:
         return None
     loss = float((values < 0).mean())
-    called = clean(programme["name"])
+    said = words.histogram(summary, name, loss)
     if name == "npv":
         scale, unit = style.money_scale(float(np.abs(values).max()), programme["currency"])
-        label = f"Net present value over {programme['horizon']} months, {unit}"
-        title = f"{opening(chance(1 - loss, count))} chance that {called} is worth more than it costs"
-        subtitle = f"{called}: net present value at {percent(programme['discount_rate'], 0.0)} a year"
-        if count <= 1:
-            title = f"{called} is worth {'more' if loss == 0 else 'less'} than it costs"
+        label = _("Net present value, {unit}").format(unit=unit)
     else:
-        scale, label = 0.01, f"Return on investment over {programme['horizon']} months, %"
-        expected = percent(block["expected"], block["mcse"])
-        title = f"Expected ROI {expected}; chance of a loss {chance(loss, count)}"
-        subtitle = f"{called}: (benefits − costs) / costs, undiscounted"
+        scale, label = 0.01, _("Return on investment, %")
     fig = style.figure()
     axes = fig.add_subplot()
     low, high = np.quantile(values, [_TAIL, 1 - _TAIL])
     certain = is_certain(block) or low == high
     if certain:
-        handles = _spike(axes, float(values[0]) / scale, _told(name, block, "mean", stored))
+        told = _told(name, metric(name, block, "mean", count), stored)
+        handles = _spike(axes, float(values[0]) / scale, told)
     else:
         handles = _filled(axes, values, float(low), float(high), scale, loss, count)
         handles += _marked(axes, name, block, scale, stored)
@@ -74,24 +70,23 @@ def density(stored: Stored, name: str, folder: Path) -> Path | None:
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_formatter(style.ticks())
     style.legend(axes, handles)
-    outside = () if certain else (f"outermost {100 * _TAIL:.1f} % on each side not drawn",)
-    below = style.foot(stored, *outside)
-    return style.save(
-        fig, folder / f"{name}.png", title=title, subtitle=subtitle, below=below, names=by_strategy
-    )
+    outside = _("outermost {share} on each side not drawn").format(share=hundredths(number(100 * _TAIL, 1)))
+    below = style.foot(stored, *(() if certain else (outside,)))
+    subtitle = style.of(stored, said["note"])
+    path = folder / f"{name}.png"
+    return style.save(fig, path, title=said["title"], subtitle=subtitle, below=below, names=by_strategy)
 
 
 def _spike(axes: Axes, value: float, told: str) -> list[Any]:
     """Draw a certain value as the one line that it is."""
     axes.axvline(value, color=style.MAIN, linewidth=5)
     axes.set_xlim(min(0.0, 1.5 * value) - 0.02, max(0.0, 1.5 * value) + 0.02)
-    return [Line2D([], [], color=style.MAIN, linewidth=5, label=f"certain: {told}")]
+    return [Line2D([], [], color=style.MAIN, linewidth=5, label=_("certain: {value}").format(value=told))]
 
 
-def _told(name: str, block: Any, part: str, stored: Stored) -> str:
-    """Print a figure with its unit."""
-    text = metric(name, block, part, behind(stored.summary))
-    return f"{text} {clean(stored.summary['programme']['currency'], 12)}" if name == "npv" else text
+def _told(name: str, text: str, stored: Stored) -> str:
+    """Print a figure with its currency; ROI has none."""
+    return amount(text, clean(stored.summary["programme"]["currency"], 12)) if name == "npv" else text
 
 
 def _filled(
@@ -108,9 +103,8 @@ def _filled(
     )
     pad = 0.02 * (grid[-1] - grid[0])
     axes.set_xlim(min(grid[0], 0.0) - pad, max(grid[-1], 0.0) + pad)
-    swatch = Patch(
-        facecolor="#f0cfc7", edgecolor=style.LOSS, hatch="////", label=f"loss: {chance(loss, count)}"
-    )
+    label = _("loss: {share}").format(share=chance(loss, count))
+    swatch = Patch(facecolor="#f0cfc7", edgecolor=style.LOSS, hatch="////", label=label)
     return [swatch] if loss > 0 else []
 
 
@@ -127,10 +121,12 @@ def _marked(axes: Axes, name: str, block: Any, scale: float, stored: Stored) -> 
     )
     axes.vlines(block["median"] / scale, 0, height(block["median"] / scale), color=style.INK, linewidth=2.2)
     part = "expected" if name == "roi" else "mean"
-    word = "ratio of means" if name == "roi" else "mean"
-    handles: list[Any] = [
-        Line2D([], [], color=style.INK, linewidth=2.2, label=f"median {_told(name, block, 'median', stored)}")
-    ]
+
+    def told(part: str) -> str:
+        return _told(name, metric(name, block, part, behind(stored.summary)), stored)
+
+    label = _("median {value}").format(value=told("median"))
+    handles: list[Any] = [Line2D([], [], color=style.INK, linewidth=2.2, label=label)]
     if block[part] is not None:
         axes.vlines(
             block[part] / scale,
@@ -140,16 +136,13 @@ def _marked(axes: Axes, name: str, block: Any, scale: float, stored: Stored) -> 
             linewidth=1.8,
             linestyle=(0, (2, 2)),
         )
-        told = _told(name, block, part, stored)
-        handles.append(
-            Line2D([], [], color=style.INK, linewidth=1.8, linestyle=(0, (2, 2)), label=f"{word} {told}")
-        )
-    told = interval(name, block, behind(stored.summary))
-    if name == "npv":
-        told += f" {clean(stored.summary['programme']['currency'], 12)}"
-    handles.append(
-        Line2D([], [], color=style.MAIN, linewidth=7, label=f"90 % interval (equal-tailed) {told}")
-    )
+        label = _("mean {value}").format(value=told(part))
+        if name == "roi":
+            label = _("ratio of means {share}").format(share=told(part))
+        handles.append(Line2D([], [], color=style.INK, linewidth=1.8, linestyle=(0, (2, 2)), label=label))
+    ends = _told(name, interval(name, block, behind(stored.summary)), stored)
+    label = _("90 % interval (equal-tailed) {ends}").format(ends=ends)
+    handles.append(Line2D([], [], color=style.MAIN, linewidth=7, label=label))
     return handles
 
 
@@ -169,9 +162,6 @@ def _others(axes: Axes, by_strategy: dict[str, FloatArray], best: str | None, sc
         left, right = axes.get_xlim()
         axes.plot(grid / scale, height, color=style.MUTED, linewidth=1.5, linestyle=dash)
         axes.set_xlim(min(left, ends[0] / scale), max(right, ends[1] / scale))
-        handles.append(
-            Line2D(
-                [], [], color=style.MUTED, linewidth=1.5, linestyle=dash, label=f"instead: {clean(name, 30)}"
-            )
-        )
+        label = _("instead: {name}").format(name=clean(name, 30))
+        handles.append(Line2D([], [], color=style.MUTED, linewidth=1.5, linestyle=dash, label=label))
     return handles

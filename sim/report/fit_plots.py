@@ -9,20 +9,21 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from sim.language import N_, _
 from sim.report import style
-from sim.report.names import clean
+from sim.report.names import clean, columns, wrap
 from sim.report.posterior_plots import dataset, scalars
 from sim.report.stored import Stored
-from sim.report.words import percent
+from sim.report.words import hundredths, number, percent
 from sim.report.write import file_name
 
 KINDS = ("prior", "predictive")
-_EFFECTS = (("delta", "overall effect"), ("pay_delta", "effect on who pays"))
-_LEVELS = (("level", "level"),)
+_EFFECTS = (("delta", N_("overall effect")), ("pay_delta", N_("effect on who pays")))
+_LEVELS = (("level", N_("level")),)
 _MOST = 4
 _MOST_CELLS = 24
 _PROB = 0.9
-_LINE = 70  # characters that fit below the axis
+_LINE = 84  # characters that fit below the axis
 
 
 def fit_plots(stored: Stored, folder: Path) -> list[Path]:
@@ -34,7 +35,7 @@ def fit_plots(stored: Stored, folder: Path) -> list[Path]:
     draw: dict[str, Callable[[str, Any, Path], bool]] = {"prior": _prior, "predictive": _predictive}
     drawn = []
     for stem, file in stored.posteriors().items():
-        missing = [kind for kind in KINDS if not (folder / f"{kind}_{stem}.png").is_file()]
+        missing = [kind for kind in KINDS if not style.is_drawn(folder / f"{kind}_{stem}.png")]
         if missing:
             import xarray as xr
 
@@ -58,7 +59,7 @@ def _prior(name: str, tree: Any, target: Path) -> bool:
     pairs = [
         pair
         for key, word in wanted
-        for pair in zip(scalars(after[key], word), scalars(before[key], word), strict=False)
+        for pair in zip(scalars(after[key], _(word)), scalars(before[key], _(word)), strict=False)
         if np.isfinite(pair[0]).all()  # of a fit that cannot be trusted
     ][:_MOST]
     if not pairs:
@@ -70,15 +71,24 @@ def _prior(name: str, tree: Any, target: Path) -> bool:
         backend="matplotlib",
         figure_kwargs={"figsize": (9.0, 3.8), "layout": "constrained"},
     )
-    labels = [one.attrs["label"] for one, _ in pairs]
+    labels = [one.attrs["label"] for one, _before in pairs]
     fig: Figure = collection.viz["figure"].item()
-    for axes, label in zip((axes for axes in fig.axes if axes.lines), labels, strict=False):
-        axes.set_title(label)
-        axes.locator_params(axis="x", nbins=6)
+    for key_of_arviz in list(fig.legends):
+        key_of_arviz.remove()
+    for key, label in zip(groups["posterior"].data_vars, labels, strict=True):
+        curves = collection.viz["dist"][key]
+        curves.sel(group="posterior").item().set(color=style.MAIN, linestyle="-")
+        prior = curves.sel(group="prior").item()
+        prior.set(color=style.MUTED, linestyle=(0, (5, 2)))
+        prior.axes.set_title(label)
+        prior.axes.locator_params(axis="x", nbins=6)
+        prior.axes.xaxis.set_major_formatter(style.ticks())
     ratio = float(pairs[0][0].std() / pairs[0][1].std())
-    title = f"{clean(name)}: the data leave {percent(ratio, 0.005)} of the prior's spread"
-    below = "Where both curves agree, the pilot said nothing. Effects are on the model's own (link) scale."
-    _save(fig, target, title, "Prior and posterior density", below, labels)
+    title = _("{name}: the data leave {share} of the prior's spread").format(
+        name=clean(name), share=percent(ratio, 0.005)
+    )
+    below = _("Where both curves agree, the pilot said nothing. Effects are on the model's own (link) scale.")
+    _save(fig, target, title, _("Density of the posterior (solid) and of the prior (dashed)"), below, labels)
     return True
 
 
@@ -112,16 +122,27 @@ def _predictive(name: str, tree: Any, target: Path) -> bool:
     )
     fig: Figure = collection.viz["figure"].item()
     axes = fig.axes[0]
-    axes.set_xticks(range(len(cells)), cells, rotation=0 if sum(map(len, cells)) <= _LINE else 60)
+    room = _LINE // len(cells)
+    if all(columns(word) <= room for cell in cells for word in cell.split(" ")):
+        axes.set_xticks(range(len(cells)), [wrap(cell, room) for cell in cells])
+    else:
+        axes.set_xticks(range(len(cells)), cells, rotation=60)
     axes.set_xlabel("")
     axes.set_ylabel("%")
-    axes.set_title(f"{clean(what.replace('_', ' '), 40)}: off what the model expects, %")
+    axes.yaxis.set_major_formatter(style.ticks())
+    axes.set_title(
+        _("{name}: off what the model expects, %").format(name=clean(_(what.replace("_", " ")), 40))
+    )
     axes.axhline(0, color=style.MUTED, linewidth=1.0)
     ends = np.quantile(off["posterior_predictive"][1], [(1 - _PROB) / 2, (1 + _PROB) / 2], axis=(0, 1))
     inside = int(((ends[0] <= off["observed_data"][1]) & (off["observed_data"][1] <= ends[1])).sum())
-    title = f"{clean(name)}: {inside} of {len(cells)} cells of the pilot lie where the model expects them"
-    below = f"Bars: 50 and {100 * _PROB:.0f} % of replicated pilots (equal-tailed); black mark: the pilot."
-    _save(fig, target, title, "Posterior predictive check by arm and segment", below, cells)
+    title = _("{name}: {inside} of {all} cells of the pilot lie where the model expects them").format(
+        name=clean(name), inside=inside, all=len(cells)
+    )
+    below = _("Bars: {half} and {most} of replicated pilots (equal-tailed); black mark: the pilot.").format(
+        half=hundredths("50"), most=hundredths(number(100 * _PROB, 0))
+    )
+    _save(fig, target, title, _("Posterior predictive check by arm and segment"), below, cells)
     return True
 
 

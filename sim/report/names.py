@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 
 # Spelling in some scripts needs these two; all other format characters can turn a line round.
 _JOINERS = "\u200c\u200d"
+# Closing marks, and vowels of Thai that follow their consonant, begin no line; their counterparts end none.
+_NEVER_FIRST = ")]}»）》」』】〕”’、。，．；：？！％%,.;:!?…·ะาำๅๆฯ"
+_NEVER_LAST = "([{«（《「『【〔“‘เแโใไ"
 
 
 def clean(text: object, width: int = 60) -> str:
@@ -37,7 +41,7 @@ def columns(text: str) -> int:
     >>> columns("abc"), columns("客服")
     (3, 4)
     """
-    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+    wide = sum(map(_is_wide, text))
     flat = sum(unicodedata.category(char) in {"Mn", "Me"} for char in text)
     return len(text) + wide - flat
 
@@ -49,24 +53,34 @@ def wrap(text: str, width: int) -> str:
     --------
     >>> wrap("one two three", 8).split("\n")
     ['one two', 'three']
-    >>> wrap("客服客服客服", 6).split("\n")
-    ['客服客', '服客服']
+    >>> wrap("客服，客服客服", 6).split("\n")
+    ['客服，', '客服客', '服']
+    >>> wrap("a chance of 84 %", 14).split("\n")
+    ['a chance of', '84 %']
     """
     lines = [""]
-    for word in text.split(" "):
-        pieces = [word]
-        if columns(word) > width:
-            pieces, part = [], ""
-            for char in word:
-                if columns(part + char) > width:
-                    pieces.append(part)
-                    part = ""
-                part += char
-            pieces.append(part)
-        for piece in pieces:
-            joined = f"{lines[-1]} {piece}" if lines[-1] else piece
-            if columns(joined) <= width:
-                lines[-1] = joined
-            else:
-                lines.append(piece)
-    return "\n".join(lines)
+    for before, piece in _pieces(text, width):
+        joined = f"{lines[-1]}{before}{piece}" if lines[-1] else piece
+        if lines[-1] and columns(joined) > width:
+            lines.append(piece)
+        else:
+            lines[-1] = joined
+    return "\n".join(lines).replace("\u00a0%", " %")
+
+
+def _pieces(text: str, width: int) -> Iterator[tuple[str, str]]:
+    """Cut a text where a line may end; with each piece comes what stands before it within a line."""
+    for word in text.replace(" %", "\u00a0%").split(" "):
+        before, piece = " ", ""
+        for char in word:
+            joint = piece[-1:] + char
+            may = piece and columns(char) and char not in _NEVER_FIRST and piece[-1] not in _NEVER_LAST
+            if may and (any(map(_is_wide, joint)) or columns(piece + char) > width):
+                yield before, piece
+                before, piece = "", ""
+            piece += char
+        yield before, piece
+
+
+def _is_wide(char: str) -> bool:
+    return unicodedata.east_asian_width(char) in "WF"

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sim.errors import Problem, ProblemsError
+from sim.language import _, spoken_in
 from sim.report.names import clean
 from sim.report.page_tables import tiles
-from sim.report.stored import Stored
+from sim.report.stored import Stored, language_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,12 +26,17 @@ def summary_html(run: Path) -> str:
         The run's directory. Names in it are escaped, whatever they hold.
     """
     stored = Stored(run)
+    with spoken_in(language_of(stored.manifest)):
+        return _summary(stored, run)
+
+
+def _summary(stored: Stored, run: Path) -> str:
     summary = stored.summary
     parts = [f"<p><strong>{escape(clean(summary['headline'], 600))}</strong></p>"]
     if not summary["trusted"]:
         failed = [check["message"] for check in summary["checks"] if check["status"] == "fail"]
         told = "; ".join(clean(message, 300) for message in failed)
-        parts.append(f"<p>Not trusted: {escape(told)}</p>")
+        parts.append(f"<p>{_('Not trusted:')} {escape(told)}</p>")
     if summary["best"] is not None and stored.has_money:
         rows = "".join(
             "<tr>"
@@ -85,7 +91,7 @@ class Plots:
 
         stored = Stored(self._run)
         if stored.best is not None and stored.has_money:
-            with style.theme(), style.kept() as figures:
+            with spoken_in(language_of(stored.manifest)), style.theme(), style.kept() as figures:
                 draw(stored, self._run / "plots")
             if figures:
                 return figures[-1]

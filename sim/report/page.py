@@ -23,7 +23,7 @@ from sim.report.panel import panel
 from sim.report.reproduce import command
 from sim.report.script_words import SCRIPT
 from sim.report.stored import Stored
-from sim.report.words import BETWEEN, behind, exact
+from sim.report.words import BETWEEN, behind, exact, hundredths
 
 _HERE = Path(__file__).parent
 LIBRARIES = ("d3-7.9.2.min.js", "plot-0.6.17.min.js")
@@ -67,7 +67,7 @@ def _environment() -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     environment.install_gettext_callables(_, lambda one, many, n: _(one if n == 1 else many), newstyle=True)  # type: ignore[attr-defined]
-    environment.filters |= {"name": clean, "tight": tight, "exact": exact}
+    environment.filters |= {"name": clean, "tight": tight, "exact": exact, "hundredths": hundredths}
     return environment
 
 

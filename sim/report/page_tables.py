@@ -137,7 +137,7 @@ def outcome(name: str, block: Mapping[str, Any], stored: Stored) -> dict[str, An
     return {
         "name": name,
         "model": block["model"],
-        "unit": block["unit"],
+        "unit": _(block["unit"]),
         "better": block.get("better"),
         "kpi": block["kpi"],
         "p_better": better(block, samples),
@@ -211,7 +211,7 @@ def flows(stored: Stored) -> list[dict[str, str]]:
             "name": name,
             "kind": kind
             if kind != "cost"
-            else _("cost · {category}").format(category=block.get("category") or "other"),
+            else _("cost · {category}").format(category=block.get("category") or _("other")),
             "mean": money(block["mean"], _error(block, samples)),
             "interval": _ends(block, samples),
             "pv": money(block["pv"], _error(block, samples)),
@@ -235,12 +235,14 @@ def _ends(block: Mapping[str, Any], samples: int) -> str:
 def evidence(summary: Mapping[str, Any]) -> list[str]:
     """Say what the pilot did not show."""
     told, block = [], summary["evidence"]
-    if any(check["name"].startswith("pilot-length:") for check in summary["checks"]):
+    unknown = [name for check in summary["checks"] for kind, _colon, name in [check["name"].partition(":")]
+               if kind == "pilot-length"]  # fmt: skip
+    if unknown:
         told.append(
             _(
-                "Nothing says how long the pilot ran, so nobody can say how much of the money lies in months "
-                "that it never saw: state decision.pilot.ran in the config."
-            )
+                "Nothing says how long the pilot of {names} ran, so nobody can say how much of the money lies "
+                "in months that it never saw: state decision.pilot.ran in the config."
+            ).format(names=", ".join(clean(name, 40) for name in unknown))
         )
     if block["share_of_npv_beyond_pilot"] is not None:
         told.append(
@@ -285,8 +287,8 @@ def months(stored: Stored) -> list[dict[str, str]]:
     ]
 
 
-def bars(block: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str, float]]]]:
-    """Return shares that make up a whole, as bars: a title, and for each part its name, figure and share."""
+def bars(block: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str, float, int]]]]:
+    """Return shares that make up a whole, as bars: title; name, figure, share and place of each part."""
     found = []
     beyond = block["share_of_npv_beyond_pilot"]
     if beyond is not None:
@@ -301,6 +303,13 @@ def bars(block: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str, float
     if sum(share for _name, share in known) > _LEAST:
         found.append((_("Where the spread of the result comes from"), known))
     return [
-        (title, [(name, percent(share, 0.005), 100 * share) for name, share in parts if share >= _LEAST])
+        (
+            title,
+            [
+                (name, percent(share, 0.005), 100 * share, place)
+                for place, (name, share) in enumerate(parts, 1)
+                if share >= _LEAST
+            ],
+        )
         for title, parts in found
     ]

@@ -164,7 +164,7 @@ def unit_of(block: Block, kind: str) -> str:
     """Return the unit of a change: percent, percentage points, or that of the outcome."""
     if kind == "relative":
         return "%"
-    return _("percentage points") if block["level"] == "share" else clean(block["unit"], 24)
+    return _("percentage points") if block["level"] == "share" else clean(_(block["unit"]), 24)
 
 
 def effect(name: str, block: Block, kind: str, odds: str) -> str:

@@ -6,11 +6,15 @@ import re
 
 from sim.language import N_, _
 from sim.report.names import clean
+from sim.report.words import opening
 
 _PART = re.compile(r'"((?:[^"\\]|\\.)*)"|([^.]+)')
 
 
 _WHOLE = {
+    "programme.name": N_("Name"),
+    "programme.currency": N_("Currency"),
+    "programme.language": N_("Language"),
     "programme.horizon": N_("Months looked at"),
     "programme.discount_rate": N_("Discount rate, a year"),
     "programme.inflation": N_("Inflation, a year"),
@@ -21,6 +25,32 @@ _WHOLE = {
     "decision.payback_within": N_("Payback wanted within, months"),
     "decision.hurdle": N_("NPV to beat"),
     "decision.pilot.cost_per_month": N_("A month of a longer pilot"),
+    "decision.pilot.months": N_("Lengths of a longer pilot, months"),
+    "decision.pilot.delays_rollout": N_("A longer pilot delays the rollout"),
+    "decision.pilot.ran": N_("Months that the pilot took"),
+}
+_PILOT = {
+    "data.file": N_("table of the pilot"),
+    "data.table": N_("table in the database"),
+    "data.sheet": N_("sheet of the workbook"),
+    "arm.column": N_("column of the arms"),
+    "arm.control": N_("control arm"),
+    "arm.treated": N_("treated arm"),
+    "segment": N_("column of the segments"),
+    "period": N_("column of the time"),
+    "cluster": N_("column of the clusters"),
+    "split": N_("intended share of the treated"),
+    "design": N_("design of the pilot"),
+    "launch": N_("launch of the pilot"),
+    "as_of": N_("observed until"),
+    "model": N_("model"),
+    "unit": N_("unit"),
+    "better": N_("better direction"),
+    "acquires": N_("brings new customers"),
+    "remaining": N_("table holds only what is left over"),
+    "saves": N_("what is saved"),
+    "after": N_("comes after"),
+    "value.per": N_("worth is for each"),
 }
 _ROLLOUT = {
     "delay": N_("Months until the rollout begins"),
@@ -63,6 +93,8 @@ _FLOWS = {
     "at": N_("{name}: month of payment"),
     "from": N_("{name}: first month"),
     "until": N_("{name}: last month"),
+    "category": N_("{name}: category"),
+    "per": N_("{name}: for each"),
 }
 _MONTH = N_("{name}: month {month}")
 _OF = N_("{what} – {which}")
@@ -105,6 +137,9 @@ def _label(steps: list[str], path: str) -> str:
         return _rollout(".".join(steps[1:]), clean(path, 60))
     if len(steps) < 2:
         return clean(path, 60)
+    if steps[0] == "pilot":
+        what = ".".join(steps[1:])
+        return opening(_(_PILOT[what])) if what in _PILOT else clean(path, 60)
     name, rest = clean(steps[1], 30), ".".join(steps[2:])
     if steps[0] == "volumes":
         return _told(_VOLUMES.get(rest or "monthly"), name, rest)
@@ -112,6 +147,8 @@ def _label(steps: list[str], path: str) -> str:
         if rest.startswith("rollout."):
             what = _rollout(rest.removeprefix("rollout."), clean(rest, 30))
             return _(_OUTCOME).format(name=name, what=what[0].lower() + what[1:])
+        if rest in _PILOT:
+            return _(_OUTCOME).format(name=name, what=_(_PILOT[rest]))
         return _told(_OUTCOMES.get(rest), name, rest)
     if steps[0] in ("costs", "benefits"):
         if steps[2:3] == ["months"] and len(steps) > 3:

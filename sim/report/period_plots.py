@@ -8,8 +8,10 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from sim.language import _
+from sim.report import page_words as words
 from sim.report import style
-from sim.report.names import clean, wrap
+from sim.report.names import clean
 from sim.report.stored import Stored
 
 _MOST_PANELS = 6
@@ -31,21 +33,11 @@ def effect_by_period(stored: Stored, folder: Path) -> Path | None:
         fig.subplots(len(shown), 1, squeeze=False)[:, 0], shown.items(), strict=True
     ):
         _panel(axes, name, block)
-    falling = [
-        check["name"].split(":")[1]
-        for check in stored.summary["checks"]
-        if check["name"].startswith("novelty:") and check["status"] != "ok"
-    ]
-    title = "No effect fades over the pilot's periods"
-    if falling:
-        which = ", ".join(clean(name, 30) for name in dict.fromkeys(falling))
-        title = f"{which}: the effect falls over the pilot"
-    marks = "dot: effect of one period by itself; bar: 90 % interval; line: mean effect of the rollout"
-    below = style.foot(stored, marks)
-    subtitle = f"{clean(stored.summary['programme']['name'])}: relative effect by period of the pilot"
+    said = words.periods(stored.summary)
+    subtitle, below = style.of(stored, said["note"]), style.foot(stored, _("intervals are equal-tailed"))
     names = [clean(name) for name in shown]
     path = folder / "effect_by_period.png"
-    return style.save(fig, path, title=title, subtitle=subtitle, below=below, names=names)
+    return style.save(fig, path, title=said["title"], subtitle=subtitle, below=below, names=names)
 
 
 def _panel(axes: Axes, name: str, block: Mapping[str, Any]) -> None:
@@ -65,4 +57,5 @@ def _panel(axes: Axes, name: str, block: Mapping[str, Any]) -> None:
     axes.set_xlim(-0.6, len(rows) - 0.4)
     axes.grid(axis="y")
     axes.yaxis.set_major_formatter(style.ticks())
-    axes.set_title(wrap(f"{clean(name, 40)}: change in %", 88))
+    axes.set_ylabel(_("Change, {unit}").format(unit="%"))
+    axes.set_title(clean(name))

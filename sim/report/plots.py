@@ -10,21 +10,23 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-from sim.records.arrays import FloatArray
-from sim.report import style
+from sim.language import _
+from sim.report import chart_data, style
+from sim.report import page_words as words
 from sim.report.density_plots import density
 from sim.report.effect_plots import effects
 from sim.report.fit_plots import fit_plots
-from sim.report.names import clean
+from sim.report.names import clean, wrap
 from sim.report.period_plots import effect_by_period
 from sim.report.posterior_plots import posteriors
 from sim.report.stored import Stored
-from sim.report.words import MONTHS, NONE, behind, chance, median_error, metric, money, number, opening
+from sim.report.words import MONTHS, amount, behind, chance, median_error, money, number
 
+_BESIDE = 14  # letters that fit beside the curve
 _HALO = [withStroke(linewidth=3, foreground="white")]
 
 
-def draw(run: Path) -> list[Path]:
+def draw(run: Path, *, vectors: bool = False) -> list[Path]:
     """Draw every plot for which the run has figures.
 
     Parameters
@@ -32,6 +34,8 @@ def draw(run: Path) -> list[Path]:
     run : Path
         A directory with ``summary.json`` and, as far as there are figures, ``samples.parquet``,
         ``cash_flow.parquet`` and ``posterior/*.nc``.
+    vectors : bool
+        Write ``plots/*.svg`` too, beside the PNGs.
 
     Returns
     -------
@@ -40,7 +44,7 @@ def draw(run: Path) -> list[Path]:
     """
     stored, folder = Stored(run), run / "plots"
     drawn: list[Path | None] = []
-    with style.theme():
+    with style.theme(), style.vectors(vectors):
         if stored.has_money:
             drawn += [
                 density(stored, "npv", folder),
@@ -63,16 +67,8 @@ def payback_curve(stored: Stored, folder: Path) -> Path | None:
     if lasting.size == 0:
         return None
     block = summary["metrics"]["payback_months"]
-    never, name = block["never"], clean(summary["programme"]["name"])
+    never, said = block["never"], words.payback(summary)
     certain = count == 1
-    median = metric("payback_months", block, "median", count)
-    if certain and never:
-        title = f"{name} does not pay back within {horizon} months"
-    elif certain:
-        title = f"{name} pays back in month {median}"
-    else:
-        title = f"{opening(chance(1 - never, count))} chance that {name} pays back within {horizon} months"
-        title += f"; even odds by month {median}" if median != NONE else ""
     fig = style.figure()
     axes = fig.add_subplot()
     looks: tuple[Any, ...] = (
@@ -80,9 +76,8 @@ def payback_curve(stored: Stored, folder: Path) -> Path | None:
         (style.MUTED, 1.6, (0, (1, 1.2))),
         (style.INK, 1.6, (0, (5, 2))),
     )
-    labels = ("back for good (lasting)", "back for the first time", "back for good, discounted")
     handles = []
-    for values, (colour, width, dash), label in zip(curves, looks, labels, strict=True):
+    for values, (colour, width, dash), name in zip(curves, looks, MONTHS, strict=True):
         if values.size == 0:
             continue
         months = np.sort(values[np.isfinite(values)])
@@ -90,6 +85,7 @@ def payback_curve(stored: Stored, folder: Path) -> Path | None:
         x = np.concatenate([[0.0], months, [horizon]])
         y = 100 * np.concatenate([[0.0], share, share[-1:] if share.size else [0.0]])
         axes.step(x, y, where="post", color=colour, linewidth=width, linestyle=dash)
+        label = _(words.PAYBACKS[name])
         handles.append(Line2D([], [], color=colour, linewidth=width, linestyle=dash, label=label))
     for mark, share in ({} if certain else block["within"]).items():
         axes.plot(int(mark), 100 * share, "o", color=style.MAIN, markersize=8, zorder=5)
@@ -105,21 +101,21 @@ def payback_curve(stored: Stored, folder: Path) -> Path | None:
             linewidth=5,
             solid_capstyle="butt",
         )
+        told = _("never within {months} months: {share}").format(months=horizon, share=chance(never, count))
         axes.text(
-            1.045 * horizon, min(100 - 50 * never, 90.0),
-            f"never within\n{horizon} months:\n{chance(never, count)}",
-            va="center", color=style.LOSS, fontweight="bold",
+            1.045 * horizon, min(100 - 50 * never, 90.0), wrap(told, _BESIDE), va="center",
+            color=style.LOSS, fontweight="bold",
         )  # fmt: skip
     axes.set_xlim(0, 1.26 * horizon if never > 0 else 1.03 * horizon)
     axes.set_ylim(0, 104)
     axes.set_xticks(np.arange(0, horizon + 1, _month_step(horizon)))
-    axes.set_xlabel("Months after the investment")
-    axes.set_ylabel("Share of samples, %")
+    axes.set_xlabel(_("Months after the investment"))
+    axes.set_ylabel(_("Share of samples, %"))
     axes.grid(axis="y")
     style.legend(axes, handles, columns=3)
-    subtitle = "Share of samples in which the cumulative cash flow is no longer below zero"
-    below = style.foot(stored, "months interpolated; no month is made up for what never pays back")
-    return style.save(fig, folder / "payback.png", title=title, subtitle=subtitle, below=below)
+    below = style.foot(stored, _("months interpolated"))
+    subtitle = style.of(stored, said["note"])
+    return style.save(fig, folder / "payback.png", title=said["title"], subtitle=subtitle, below=below)
 
 
 def _month_step(horizon: int, most: int = 12) -> int:
@@ -129,77 +125,58 @@ def _month_step(horizon: int, most: int = 12) -> int:
 
 def cash_fan(stored: Stored, folder: Path) -> Path | None:
     """Draw the cumulative cash flow as a fan, with the month in which its median breaks even."""
-    cash = stored.cash("cumulative")
-    if not cash:
+    chart = chart_data.cash(stored)
+    if chart is None:
         return None
-    summary = stored.summary
-    programme, month = summary["programme"], cash["month"]
+    summary, month = stored.summary, chart["months"]
+    horizon, currency = int(summary["programme"]["horizon"]), clean(summary["programme"]["currency"], 12)
+    cash = {name: np.array(chart[name]) for name in ("p05", "p25", "p50", "p75", "p95")}
     scale, unit = style.money_scale(
-        float(max(np.abs(cash["p05"]).max(), np.abs(cash["p95"]).max())), programme["currency"]
+        float(max(np.abs(cash["p05"]).max(), np.abs(cash["p95"]).max())), currency
     )
-    middle = cash["p50"]
-    crossing = _break_even(middle)
-    horizon, currency = int(programme["horizon"]), clean(programme["currency"], 12)
+    middle, crossing, certain = cash["p50"], chart["crossing"], chart["certain"]
 
-    def error_at(row: int) -> float | None:
-        return median_error(float(cash["p05"][row]), float(cash["p95"][row]), behind(summary))
+    def told(row: int) -> str:
+        error = median_error(float(cash["p05"][row]), float(cash["p95"][row]), behind(summary))
+        return amount(money(float(middle[row]), error), currency)
 
-    end = f"{money(float(middle[-1]), error_at(-1))} {currency} after {horizon} months"
-    certain = bool((cash["p05"] == cash["p95"]).all())
-    if crossing is None:
-        found = f"not in the black within {horizon} months"
-    elif crossing == 0:
-        found = "in the black from the start"
-    else:
-        found = f"in the black from month {number(crossing, 1)}"
-    title = f"{opening(found) if certain else f'Median case: {found}'}; {end}"
+    ending = _("; {amount} at the end").format(amount=told(-1))
     fig = style.figure()
     axes = fig.add_subplot()
     axes.fill_between(month, cash["p05"] / scale, cash["p95"] / scale, color=style.PALE, linewidth=0)
     axes.fill_between(month, cash["p25"] / scale, cash["p75"] / scale, color=style.MIDDLE, linewidth=0)
     axes.plot(month, middle / scale, color=style.INK, linewidth=2.6)
     axes.axhline(0, color=style.INK, linewidth=1.0)
-    if crossing:
+    if crossing is not None:
         axes.plot(crossing, 0, "o", color=style.INK, markersize=9, zorder=5)
+        found = _("breaks even in month {month}").format(month=number(crossing, 1))
         axes.annotate(
-            f"breaks even\nin month {number(crossing, 1)}", (crossing, 0), xytext=(-6, 12),
-            textcoords="offset points", va="bottom", ha="right", fontweight="bold",
-            path_effects=_HALO,
+            wrap(found, _BESIDE), (crossing, 0), xytext=(-6, 12), textcoords="offset points",
+            va="bottom", ha="right", fontweight="bold", path_effects=_HALO,
         )  # fmt: skip
     lowest = int(np.argmin(middle))
     if middle[lowest] < 0 and lowest < horizon:
-        deepest = money(float(middle[lowest]), error_at(lowest))
         axes.annotate(
-            f"deepest: {deepest} {currency}", (month[lowest], middle[lowest] / scale),
+            _("deepest: {amount}").format(amount=told(lowest)), (month[lowest], middle[lowest] / scale),
             xytext=(4, -20), textcoords="offset points", path_effects=_HALO,
         )  # fmt: skip
     floor, ceiling = axes.get_ylim()
     axes.set_ylim(floor - 0.08 * (ceiling - floor), ceiling)
     axes.set_xlim(0, horizon)
-    dates = cash["date"]
-    places = np.arange(0, horizon + 1, _month_step(horizon, 7 if dates[0] else 12))
-    axes.set_xticks(places, [f"{p}\n{dates[p]:%Y-%m}" if dates[p] and p else str(p) for p in places])
-    axes.set_xlabel("Months after the investment")
-    axes.set_ylabel(unit[0].upper() + unit[1:])
+    dates = chart["dates"]
+    places = range(0, horizon + 1, _month_step(horizon, 7 if dates[0] else 12))
+    axes.set_xticks(places, [f"{p}\n{dates[p]}" if dates[p] and p else str(p) for p in places])
+    axes.set_xlabel(_("Months after the investment"))
+    axes.set_ylabel(_("Cumulative cash flow, {unit}").format(unit=unit))
     axes.yaxis.set_major_formatter(style.ticks())
     axes.grid(axis="y")
     handles = [
-        Line2D([], [], color=style.INK, linewidth=2.6, label="certain" if certain else "median"),
-        Patch(facecolor=style.MIDDLE, label="half of the samples (25th–75th percentile)"),
-        Patch(facecolor=style.PALE, label="90 % (5th–95th)"),
+        Line2D([], [], color=style.INK, linewidth=2.6, label=_("certain") if certain else _("median")),
+        Patch(facecolor=style.MIDDLE, label=_("half of the samples")),
+        Patch(facecolor=style.PALE, label=_("90 % of the samples")),
     ]
     style.legend(axes, handles[:1] if certain else handles, columns=3)
-    below = style.foot(stored, "percentiles of each month on its own: no single path runs along an edge")
-    subtitle = f"{clean(programme['name'])}: cumulative cash flow, undiscounted"
+    bands = _("bands: 25th to 75th and 5th to 95th percentile; no single path runs along an edge")
+    below = style.foot(stored, *(() if certain else (bands,)))
+    title, subtitle = chart["title"] + ending, style.of(stored, chart["note"])
     return style.save(fig, folder / "cash_flow.png", title=title, subtitle=subtitle, below=below)
-
-
-def _break_even(balance: FloatArray) -> float | None:
-    """Return when a cumulative line is last below zero, interpolated; None if it ends there."""
-    below = np.flatnonzero(balance < 0)
-    if below.size == 0:
-        return 0.0
-    last = int(below[-1])
-    if last == balance.size - 1:
-        return None
-    return last + float(-balance[last] / (balance[last + 1] - balance[last]))

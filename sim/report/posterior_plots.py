@@ -8,18 +8,20 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from sim.language import N_, _, localised
 from sim.report import style
 from sim.report.names import clean
 from sim.report.stored import Stored
+from sim.report.words import number
 from sim.report.write import file_name
 
 # What carries the effect into money, each with how many of it to show and how to call it.
 _PARAMETERS = {
-    "delta": (2, "overall effect"),
-    "pay_delta": (2, "effect on who pays"),
-    "tau": (1, "spread between segments"),
-    "effect": (2, "effect"),
-    "level": (4, "level"),
+    "delta": (2, N_("overall effect")),
+    "pay_delta": (2, N_("effect on who pays")),
+    "tau": (1, N_("spread between segments")),
+    "effect": (2, N_("effect")),
+    "level": (4, N_("level")),
 }
 _MOST = 8
 _BAND = 0.99
@@ -40,7 +42,7 @@ def posteriors(stored: Stored, folder: Path) -> list[Path]:
 
 
 def _posterior(name: str, file: Path, target: Path) -> Path | None:
-    if target.is_file():
+    if style.is_drawn(target):
         return target
     import arviz as az
     import matplotlib.pyplot as plt
@@ -70,15 +72,20 @@ def _posterior(name: str, file: Path, target: Path) -> Path | None:
             left.set_title(label)
             left.locator_params(axis="x", nbins=6)
             right.set_xticks([0, 0.5, 1])
+            for axes in (left, right):
+                axes.xaxis.set_major_formatter(style.ticks())
+            right.yaxis.set_major_formatter(style.ticks())
+            for text in right.texts:  # ArviZ writes p, and α in brackets, which the foot tells
+                text.set_text(localised(text.get_text().partition("(")[0]))
         chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
-        below = (
-            f"{chains} chains × {draws:,} draws; effects on the model's own (link) scale. Right: a chain "
-            f"that drew like the others stays near the line; p tests that, α = {1 - _BAND:.2f}."
-        )
+        below = _(
+            "{chains} chains × {draws} draws; effects on the model's own (link) scale. Right: a chain that "
+            "drew like the others stays near the line; p tests that, α = {alpha}."
+        ).format(chains=chains, draws=number(draws, 0), alpha=number(1 - _BAND, 2))
         if left_out:
-            below += f" The {left_out} parameters that sampled best are not drawn."
-        title = f"{clean(name)}: {_finding(chosen)}"
-        subtitle = "Posterior density (left) and ranks of each chain's draws against uniform (right)"
+            below += " " + _("The {count} parameters that sampled best are not drawn.").format(count=left_out)
+        title = _finding(clean(name), chosen)
+        subtitle = _("Posterior density (left) and ranks of each chain's draws against uniform (right)")
         return style.save(
             fig, target, title=title, subtitle=subtitle, below=below, names=labels, colours=style.FEW
         )
@@ -86,14 +93,16 @@ def _posterior(name: str, file: Path, target: Path) -> Path | None:
         plt.close(fig)
 
 
-def _finding(chosen: Any) -> str:
+def _finding(name: str, chosen: Any) -> str:
     """Say whether the chains agree, by the same measure as the run's checks."""
     import arviz as az
 
     rhat = max(float(value) for value in az.rhat(chosen).data_vars.values())
     least = min(float(value) for value in az.ess(chosen).data_vars.values())
-    verdict = "the chains agree" if rhat < _AGREE else "the chains do NOT agree"
-    return f"{verdict} (worst R-hat {rhat:.3f}, at least {least:,.0f} effective draws)"
+    told = _("{name}: the chains do NOT agree (worst R-hat {rhat}, at least {draws} effective draws)")
+    if rhat < _AGREE:
+        told = _("{name}: the chains agree (worst R-hat {rhat}, at least {draws} effective draws)")
+    return told.format(name=name, rhat=number(rhat, 3), draws=number(least, 0))
 
 
 def choose(posterior: Any) -> tuple[Any, int]:
@@ -122,9 +131,10 @@ def choose(posterior: Any) -> tuple[Any, int]:
     shown: list[Any] = []
     left_out = 0
     for name in names:
-        most, word = _PARAMETERS.get(name, (_MOST, name))
+        most, word = _PARAMETERS.get(name, (_MOST, None))
+        word = name if word is None else _(word)  # parameters of other models have names only
         if name == "delta" and "pay_delta" in names:
-            word = "effect on the amount paid"
+            word = _("effect on the amount paid")
         cells = scalars(posterior[name], word)
         if len(cells) > most:
             effective = az.ess(dataset(cells))

@@ -15,6 +15,11 @@ from numpy.typing import NDArray
 from sim.records.arrays import FloatArray
 
 
+def language_of(manifest: Mapping[str, Any]) -> str:
+    """Return the language of a run; those of earlier versions are in English."""
+    return str(manifest.get("config", {}).get("programme", {}).get("language", "en"))
+
+
 @dataclass(frozen=True)
 class Stored:
     """A run as its files tell it.

@@ -3,93 +3,45 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import logging
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import matplotlib as mpl
+import numpy as np
 from cycler import cycler
 
 if "matplotlib.pyplot" not in sys.modules:
     # ArviZ draws through pyplot; files need no window. A notebook that has chosen its backend keeps it.
     mpl.use("Agg")
 
-from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ft2font import FT2Font
-from matplotlib.ticker import FuncFormatter
 from PIL import Image
 
+from sim.language import N_, _
+from sim.report.fonts import families, missing
 from sim.report.names import clean, wrap
+from sim.report.names import columns as letters
 from sim.report.stored import Stored
+from sim.report.ticks import ticks as ticks  # noqa: PLC0414  # part of the look for whoever draws
 from sim.report.words import behind, number
 
 INK, MUTED, GRID = "#1b2733", "#5b6775", "#dfe4ea"
 MAIN, MIDDLE, PALE = "#1f5a93", "#7fa8d1", "#cfdff0"
 LOSS = "#b5442e"
 DPI = 150
+VECTOR = ".svg"
+_LETTER, _SWATCH, _MARGIN = 0.083, 9, 0.9
+"""Inches that a letter of the key takes; letters that its swatch takes; inches beside the axes."""
 FEW = 24
 """Colours of a drawing with a handful of hues and the shades at their edges."""
-
-_BUNDLED = {
-    "noto_cjk_sans_otc": "NotoSansCJK-Regular.ttc",
-    "fontpkg_noto_sans_thai": "files/NotoSansThai[wdth,wght].ttf",
-}
-# DejaVu comes with matplotlib and has Latin, Greek, Cyrillic and more; the next two are dependencies;
-# the rest are used where the system has them.
-_FAMILIES = (
-    "DejaVu Sans",
-    "Noto Sans CJK SC",
-    "Noto Sans Thai",
-    "Noto Sans Devanagari",
-    "Noto Sans Bengali",
-    "Noto Sans Tamil",
-    "Noto Sans Khmer",
-    "Noto Sans Lao",
-    "Noto Sans Myanmar",
-    "Microsoft YaHei",
-    "PingFang SC",
-    "Leelawadee UI",
-    "Thonburi",
-    "Nirmala UI",
-    "Arial Unicode MS",
-)
-
-
-@cache
-def families() -> tuple[str, ...]:
-    """Return the font families that are there, first choice first."""
-    for package, file in _BUNDLED.items():
-        with contextlib.suppress(ImportError, OSError):
-            root = Path(str(importlib.import_module(package).__file__)).parent
-            font_manager.fontManager.addfont(root / file)
-    known = {entry.name for entry in font_manager.fontManager.ttflist}
-    return tuple(name for name in _FAMILIES if name in known)
-
-
-@cache
-def _drawable(family: str) -> frozenset[int]:
-    """Code points for which a font has a glyph."""
-    path = font_manager.findfont(family, fallback_to_default=False)
-    return frozenset(FT2Font(path, face_index=getattr(path, "face_index", 0)).get_charmap())
-
-
-def missing(texts: Iterable[str]) -> str:
-    """Return the characters of the texts that no font can draw."""
-    left = {ord(char) for text in texts for char in text} - {ord("\n")}
-    for family in families():
-        if left:  # the fonts of large scripts take a while to look through
-            left -= _drawable(family)
-    return "".join(map(chr, sorted(left)))
 
 
 @contextlib.contextmanager
@@ -121,6 +73,10 @@ def theme() -> Iterator[None]:
         "axes.facecolor": "white",
         "hatch.linewidth": 0.8,
         "lines.linewidth": 2.0,
+        # Letters as outlines: a viewer without our fonts shows every script all the same.
+        "svg.fonttype": "path",
+        # Names of shapes would otherwise differ from one drawing to the next.
+        "svg.hashsalt": "sim",
     }
     log = logging.getLogger("matplotlib.font_manager")
     before = log.level
@@ -146,6 +102,7 @@ class Shown(Figure):
 
 
 _kept: ContextVar[list[Figure] | None] = ContextVar("kept", default=None)
+_vectors: ContextVar[bool] = ContextVar("vectors", default=False)
 
 
 @contextlib.contextmanager
@@ -159,6 +116,21 @@ def kept() -> Iterator[list[Figure]]:
         _kept.reset(token)
 
 
+@contextlib.contextmanager
+def vectors(wanted: bool) -> Iterator[None]:
+    """Write an SVG beside each PNG that is saved inside a block, if wanted."""
+    token = _vectors.set(wanted)
+    try:
+        yield
+    finally:
+        _vectors.reset(token)
+
+
+def is_drawn(path: Path) -> bool:
+    """Tell whether a PNG is there, and its SVG if one is wanted."""
+    return path.is_file() and (path.with_suffix(VECTOR).is_file() or not _vectors.get())
+
+
 def figure(size: tuple[float, float] = (9.0, 5.4)) -> Figure:
     """Open a figure that draws to a file, without pyplot."""
     fig = Shown(figsize=size, layout="constrained")
@@ -166,12 +138,22 @@ def figure(size: tuple[float, float] = (9.0, 5.4)) -> Figure:
     return fig
 
 
-def legend(axes: Axes, handles: list[Any], columns: int = 2) -> None:
-    """Put the key above the axes, where it covers nothing."""
+def legend(axes: Axes, handles: Sequence[Any], columns: int = 2) -> None:
+    """Put the key above the axes, where it covers nothing, in no more columns than there is room for."""
+    room = cast(Figure, axes.get_figure(root=True)).get_figwidth() - _MARGIN
+    for handle in handles:
+        handle.set_label(wrap(handle.get_label(), int(room / _LETTER - _SWATCH)))
+    texts = [max(letters(line) for line in handle.get_label().split("\n")) for handle in handles]
+    fitting = (n for n in range(min(columns, len(texts)), 1, -1) if _LETTER * _width(texts, n) <= room)
     axes.legend(
-        handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.01), ncols=columns, borderaxespad=0.0,
-        borderpad=0.2, handlelength=2.2, columnspacing=2.2,
+        handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.01), ncols=next(fitting, 1),
+        borderaxespad=0.0, borderpad=0.2, handlelength=2.2, columnspacing=2.2,
     )  # fmt: skip
+
+
+def _width(texts: Sequence[int], count: int) -> int:
+    """Letters that a key takes in so many columns, which are filled from the top to the bottom."""
+    return sum(max(part) + _SWATCH for part in np.array_split(texts, count))
 
 
 def save(
@@ -190,7 +172,7 @@ def save(
     ----------
     fig : Figure
     path : Path
-        A PNG file; its folder is made.
+        A PNG file; its folder is made. See `vectors`.
     title, subtitle, below : str
         The finding, what is shown, and the foot; broken into lines here.
     names : iterable of str
@@ -200,24 +182,29 @@ def save(
     """
     absent = missing([title, subtitle, *names])
     if absent:
-        below += f" · no font here draws {', '.join(f'U+{ord(char):04X}' for char in absent[:5])}"
-        below += "…" if len(absent) > 5 else ""
-    width, height = fig.get_figwidth(), fig.get_figheight()
+        codes = ", ".join(f"U+{ord(char):04X}" for char in absent[:5]) + ("…" if len(absent) > 5 else "")
+        below += " · " + _("no font here draws {codes}").format(codes=codes)
+    width = fig.get_figwidth()
+    told = [
+        (wrap(title, int(7.6 * width)), 15.0, "bold", INK),
+        (wrap(subtitle, int(11 * width)), 12.0, "normal", MUTED),
+    ]
+    lines = wrap(below, int(13.0 * width))
+    # More lines than one of each make the figure taller, not its axes lower.
+    sizes = [(text, size) for text, size, _weight, _colour in told] + [(lines, 9.5)]
+    height = fig.get_figheight() + sum(text.count("\n") * _height(size) for text, size in sizes)
+    fig.set_figheight(height)
+    _wrap_labels(fig)
     left, top = 0.15, 0.14  # inches, as everything here
-    for text, size, weight, colour, per_inch in (
-        (title, 15, "bold", INK, 7.6),
-        (subtitle, 12, "normal", MUTED, 10.5),
-    ):
+    for text, size, weight, colour in told:
         if text:
-            lines = wrap(text, int(per_inch * width))
             fig.text(
-                left / width, 1 - top / height, lines, fontsize=size, fontweight=weight, color=colour,
+                left / width, 1 - top / height, text, fontsize=size, fontweight=weight, color=colour,
                 ha="left", va="top", linespacing=1.2,
             )  # fmt: skip
-            top += (lines.count("\n") + 1) * size * 1.35 / 72 + 0.05
-    lines = wrap(below, int(13.0 * width))
+            top += (text.count("\n") + 1) * _height(size) + 0.05
     fig.text(left / width, 0.10 / height, lines, fontsize=9.5, color=MUTED, ha="left", va="bottom")
-    bottom = 0.16 + (lines.count("\n") + 1) * 9.5 * 1.35 / 72
+    bottom = 0.16 + (lines.count("\n") + 1) * _height(9.5)
     rect = (0.1 / width, bottom / height, 1 - 0.25 / width, 1 - (bottom + top + 0.06) / height)
     fig.set_layout_engine("constrained", rect=rect)
     if (figures := _kept.get()) is not None:
@@ -225,7 +212,25 @@ def save(
         return path
     path.parent.mkdir(exist_ok=True)
     _write(fig, path, colours)
+    if _vectors.get():
+        _write_vectors(fig, path.with_suffix(VECTOR))
     return path
+
+
+def _wrap_labels(fig: Figure) -> None:
+    """Break the labels of axes into lines as long as these."""
+    for axes in fig.axes:
+        place = axes.get_position()
+        for axis, room in (
+            (axes.xaxis, 10.5 * place.width * fig.get_figwidth()),
+            (axes.yaxis, 8.5 * place.height * fig.get_figheight()),
+        ):
+            axis.set_label_text(wrap(axis.get_label_text(), int(room)))
+
+
+def _height(size: float) -> float:
+    """Inches that a line takes in letters of so many points."""
+    return size * 1.35 / 72
 
 
 def _write(fig: Figure, path: Path, colours: int | None) -> None:
@@ -244,31 +249,40 @@ def _write(fig: Figure, path: Path, colours: int | None) -> None:
     picture.save(path, dpi=(DPI, DPI), compress_level=3 if colours is None else 9)
 
 
+def _write_vectors(fig: Figure, path: Path) -> None:
+    """Write a figure, laid out as its PNG, as SVG: the same bytes every time."""
+    fig.set_layout_engine("none")
+    for axes in fig.axes:  # the solver of the layout differs in the last digits, and names hang on them
+        left, bottom, width, height = (round(place, 6) for place in axes.get_position().bounds)
+        axes.set_position((left, bottom, width, height))
+    fig.savefig(path, format="svg", metadata={"Date": None})
+
+
+def of(stored: Stored, what: str) -> str:
+    """Return what is shown, with the programme that it is of."""
+    return _("{name}: {what}").format(name=clean(stored.summary["programme"]["name"]), what=what)
+
+
 def foot(stored: Stored, *parts: str) -> str:
     """Return what stands below every plot."""
     summary = stored.summary
     count = int(summary["samples"])
     if stored.has_money:
         count = behind(summary)
-    states = "all inputs certain" if count <= 1 else f"{count:,} joint samples"
-    marks = () if summary["trusted"] else ("NOT TRUSTED: a check failed",)
-    return " · ".join([*marks, *parts, states, "before tax"])
+    states = _("all inputs certain")
+    if count > 1:
+        states = _("{count} joint samples").format(count=number(count, 0))
+    marks = () if summary["trusted"] else (_("NOT TRUSTED: a check failed"),)
+    return " · ".join([*marks, *parts, states, _("before tax")])
+
+
+_SCALES = ((1e9, N_("billion {currency}")), (1e6, N_("million {currency}")), (1e3, N_("thousand {currency}")))
 
 
 def money_scale(largest: float, currency: str) -> tuple[float, str]:
     """Return a divisor and the unit for an axis of money up to `largest`."""
     code = clean(currency, 12)
-    for divisor, word in ((1e9, "billion "), (1e6, "million "), (1e3, "thousand ")):
+    for divisor, unit in _SCALES:
         if largest >= 2 * divisor:
-            return divisor, f"{word}{code}"
+            return divisor, _(unit).format(currency=code)
     return 1.0, code
-
-
-def ticks(divisor: float = 1.0) -> FuncFormatter:
-    """Format ticks with thousands separators."""
-
-    def label(value: float, _: int) -> str:
-        shown = value / divisor
-        return number(shown, 0 if float(shown).is_integer() else 2)
-
-    return FuncFormatter(label)
