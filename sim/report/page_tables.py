@@ -240,8 +240,8 @@ def evidence(summary: Mapping[str, Any]) -> list[str]:
     if unknown:
         told.append(
             _(
-                "Nothing says how long the pilot of {names} ran, so nobody can say how much of the money lies "
-                "in months that it never saw: state decision.pilot.ran in the config."
+                "Nothing says how long the pilot of {names} ran, so nobody can say how much of the money "
+                "lies in months that it never saw: state decision.pilot.ran in the config."
             ).format(names=", ".join(clean(name, 40) for name in unknown))
         )
     if block["share_of_npv_beyond_pilot"] is not None:
