@@ -49,10 +49,12 @@ class ProgressBar:
 
     def update(self, name: str, share: float) -> None:
         """Show the share of a task that is done, 0 to 1."""
+        told = name if name in _COUNTED else f"fit {clean(name, 24)}"
+        if share == 0.0 and name not in _COUNTED:
+            told += " (the first time compiles for a minute)"
         if name not in self.tasks:
-            told = name if name in _COUNTED else f"fit {clean(name, 30)}"
             self.tasks[name] = self.bar.add_task(told, total=1.0)
-        self.bar.update(self.tasks[name], completed=share)
+        self.bar.update(self.tasks[name], completed=share, description=told)
 
     def __exit__(self, *_: object) -> None:
         if self.bar is not None:
