@@ -97,6 +97,7 @@ def test_another_price_samples_nothing(sim: Sim, out: Path) -> None:
     assert manifest["config"]["programme"]["horizon"] == 36
 
 
+@pytest.mark.slow  # four models to compile: a minute on two cores
 def test_support_chatbot_finds_its_documented_truth(sim: Sim, out: Path) -> None:
     _, summary, folder = run(sim, out, "support-chatbot")
     truth = runpy.run_path(str(ROOT / "configs/support-chatbot/generate.py"))["TRUTH"]
