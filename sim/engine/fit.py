@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -109,10 +110,14 @@ def fit_each(
         workers = Parallel(
             n_jobs=-1, return_as="generator", backend="loky", initializer=_follow, initargs=(os.getpid(),)
         )
-        done = workers(delayed(_fits)(kinds[name], summaries[name], jobs[name], refit) for name in new)
-        for name, fitted in zip(new, done, strict=True):
-            tell(name, 1.0)
-            fits[name] = fitted
+        with warnings.catch_warnings():
+            # Compiling takes hundreds of MB, after which loky replaces a worker and takes it for a leak. Its
+            # thread says so; where warnings are errors that would end it, and the wait with it.
+            warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
+            done = workers(delayed(_fits)(kinds[name], summaries[name], jobs[name], refit) for name in new)
+            for name, fitted in zip(new, done, strict=True):
+                tell(name, 1.0)
+                fits[name] = fitted
     except BrokenProcessPool:
         late = ", ".join(name for name in new if name not in fits)
         found = f"a process died while it was fitting one of: {late}"
