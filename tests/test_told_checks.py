@@ -134,7 +134,7 @@ def test_words_and_figures_change_with_the_language_and_code_does_not(
     assert told[0] == "en konstant"
     assert told[2] == "sett rollout.fade = { low = 1.5 }"
     assert told[4] == "(p = 0,012) det faller; effekten av 挪威"
-    assert told[6] == "a 50%; b; en konstant"
+    assert told[6] == "a 50\xa0%; b; en konstant"
     assert told[8] == "1.230.000"
 
 
@@ -192,7 +192,7 @@ def test_what_is_kept_of_a_pilot_or_a_fit_can_be_told(tmp_path: Path) -> None:
                 assert one.spoken() == other.spoken()
     assert isinstance(fit.checks[0].message, Phrase)
     with spoken_in("es"):
-        assert "35,71%" in fit.checks[0].spoken()["message"]
+        assert "35,71\xa0%" in fit.checks[0].spoken()["message"]
 
 
 def test_a_check_that_is_read_from_the_shelf_keeps_its_phrases(tmp_path: Path) -> None:
