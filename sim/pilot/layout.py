@@ -91,6 +91,7 @@ class Layout:
         places = {name: part.index(header) for name, (header, _) in columns.items()}
         table = part.table(range(len(part.headers)) if self.whole else sorted(set(places.values())))
         raw = {name: table[f"c{place}"] for name, place in places.items()}
+        numbered = numbered and not part.counted
         if numbered:
             raw["_row"] = ibis.row_number()
         looked_at = table.columns if self.whole else list(raw)
@@ -157,7 +158,9 @@ class Layout:
         cells = source.engine.stage(cells.mutate(**values))
         values = {f"_v{i}": within(cells[f"_v{i}"], field.kind) for i, field in enumerate(self.fields)}
         cells = source.engine.stage(cells.mutate(**values))
-        period = ibis.null("int64") if self.position is None else self.position(cells["_period"])
+        if self.position is not None:
+            cells = source.engine.stage(cells.mutate(_position=self.position(cells["_period"])))
+        period = ibis.null("int64") if self.position is None else cells["_position"]
         arm = cells["_arm"].cases(*self.labels.items()) if self.labels else ibis.literal(0, "int64")
         if self.launch is not None and not self.labels:
             arm = (period >= self.launch).fill_null(False)
@@ -185,7 +188,7 @@ class Layout:
             out.append(cells["_cluster"].isnull())
         columns["_passed"] = ~ibis.or_(*failed)
         columns["_out"] = ibis.or_(*out)
-        if part is not None:
+        if part is not None and not part.counted:
             columns["_row"] = cells["_row"]
         return source.engine.stage(cells.select(**columns))
 
@@ -203,6 +206,15 @@ def kept(table: Expr) -> Expr:
 def first_rows(
     source: Source, table: Expr, condition: Expr, columns: Sequence[str], most: int
 ) -> list[tuple[int, ...]]:
-    """Return ``(row, *columns)`` of the first rows of a numbered table that meet a condition."""
+    """Return ``(row, *columns)`` of the first rows of a numbered table that meet a condition.
+
+    Where rows have no order these are ``(count, *columns)``, the most frequent first.
+    """
+    if any(part.counted for part in source.parts):
+        wrong = table.filter(condition)
+        groups = wrong.group_by(list(columns)) if columns else wrong
+        counts = groups.aggregate(_row=wrong.count()).select("_row", *columns)
+        found = source.run(counts.order_by(counts["_row"].desc(), *columns).limit(most))
+        return [tuple(row.values()) for row in found.to_pylist() if row["_row"]]
     rows = source.run(table.filter(condition).order_by("_row").limit(most).select("_row", *columns))
     return [tuple(row.values()) for row in rows.to_pylist()]

@@ -82,7 +82,7 @@ def hints(column: Expr, kind: ColumnKind, stored: Stored) -> dict[str, Expr]:
             if len(form) == 1:
                 for place in (1, 2):
                     part = column.re_extract(pattern, place)
-                    counts[f"{form} day {place}"] = part.try_cast("int64") > 12
+                    counts[f"{form} day {place}"] = counts[form] & (part.try_cast("int64") > 12)
         return counts
     return {}
 
