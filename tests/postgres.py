@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own: from the system's packages, on a socket in a folder that goes with it."""
+"""A PostgreSQL server of the tests' own, from the system's packages, on a socket in a folder of its own."""
 
 from __future__ import annotations
 
@@ -94,13 +94,14 @@ def server() -> Iterator[Server]:
     hba = folder / "data" / "pg_hba.conf"
     hba.write_text("local all owner trust\nlocal all all scram-sha-256\n")
     options = "-c listen_addresses= -c fsync=off -c autovacuum=off -c shared_buffers=128MB"
+    log = (folder / "log").open("w")
     process = subprocess.Popen(
         [programs / "postgres", "-D", folder / "data", "-k", folder, *options.split()],
         cwd=folder,
         user=user,
         env=env,
         stdout=subprocess.DEVNULL,
-        stderr=(folder / "log").open("w"),
+        stderr=log,
     )
     try:
         found = Server(folder)
@@ -112,6 +113,7 @@ def server() -> Iterator[Server]:
     finally:
         process.send_signal(signal.SIGINT)  # waits for nobody
         process.wait(30)
+        log.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 

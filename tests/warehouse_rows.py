@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 
+from sim.pilot.summary import read
+from sim.records.reading import Reading
+from sim.registry import models
 from tests.postgres import Server
 
 # What is drawn depends on the number of the row alone, so it is the same on every machine.
 _ROWS = """
 CREATE TABLE pilot AS WITH drawn AS (
-  SELECT i, (hash(i, 1) % 1000000) / 1e6 AS u, (hash(i, 2) % 1000000) / 1e6 AS v, (hash(i, 3) % 1000000) / 1e6 AS w
+  SELECT i, (hash(i, 1) % 1000000) / 1e6 AS u, (hash(i, 2) % 1000000) / 1e6 AS v,
+    (hash(i, 3) % 1000000) / 1e6 AS w
   FROM range({rows}) AS rows(i))
 SELECT
   CASE WHEN i % 97 = 0 THEN NULL WHEN i % 2 = 0 THEN 'human' ELSE ' bot ' END AS arm,
@@ -34,7 +40,7 @@ SELECT
   DATE '2025-01-01' + CAST(i % 28 AS INTEGER) AS day,
   strftime(DATE '2025-01-01' + CAST(i % 28 AS INTEGER), '%d.%m.%Y') AS written,
   CASE WHEN i % 5 = 0 THEN printf('%.4e', 900 * v) ELSE printf(' %.4f', 900 * v) END AS typed,
-  uuid_of(hash(i % 500)) AS agent
+  uuid_of(hash(i % 40)) AS agent
 FROM drawn
 """
 _UUID = """
@@ -62,7 +68,6 @@ POSTGRES = {
     "agent": "uuid",
 }
 ARMS: dict[str, Any] = {"arm": "arm", "control": "human", "treated": ("bot",)}
-LAUNCH = {"period": "day", "launch": "2025-01-15"}
 READINGS: dict[str, tuple[str, dict[str, str], dict[str, Any]]] = {
     "a flag": ("conversion", {"outcome": "ok"}, {"segment": "country", "cluster": "agent"}),
     "a flag as text": ("conversion", {"outcome": "said"}, {"segment": "country"}),
@@ -72,14 +77,24 @@ READINGS: dict[str, tuple[str, dict[str, str], dict[str, Any]]] = {
     "text": ("cost", {"amount": "typed"}, {}),
     "fractions": ("cost", {"amount": "amount"}, {"missing": (0.0,)}),
     "events": ("count", {"events": "events"}, {"segment": "country"}),
-    "exposures": ("count", {"events": "events", "exposure": "exposure"}, {"arm": "sent", "missing": ("A", -1.0)}),
-    "ratings": ("rating", {"rating": "rating"}, {"segment": "country", "options": {"scale": (1, 5)}}),
+    "exposures": (
+        "count",
+        {"events": "events", "exposure": "exposure"},
+        {"arm": "sent", "missing": ("A", -1.0)},
+    ),
+    "ratings": ("rating", {"rating": "rating"}, {"segment": "country"}),
     "dates": ("churn", {"start": "joined", "end": "quit"}, {"segment": "country"}),
     "tenures": ("churn", {"tenure": "tenure", "churned": "ok"}, {"segment": "country"}),
     "panels": (
         "cost",
         {"amount": "money"},
-        {"design": "difference-in-differences", "cluster": "agent", "panel": True, "period": "day"},
+        {
+            "design": "difference-in-differences",
+            "launch": dt.date(2025, 1, 15),
+            "cluster": "agent",
+            "panel": True,
+            "period": "day",
+        },
     ),
     "failures": ("cost", {"amount": "money"}, {"failed": ("ok",)}),
 }
@@ -94,7 +109,9 @@ def made(folder: Path, rows: int) -> Path:
         store.execute(_UUID)
         store.execute(_ROWS.format(rows=rows))
         store.execute(f"COPY pilot TO '{folder / 'pilot.csv'}' (FORMAT csv, HEADER false)")
-        store.execute(f"COPY pilot TO '{folder / 'pilot.parquet'}' (FORMAT parquet)")
+        # Spark knows no UUID.
+        rows = "(FROM pilot SELECT * REPLACE (CAST(agent AS VARCHAR) AS agent))"
+        store.execute(f"COPY {rows} TO '{folder / 'pilot.parquet'}' (FORMAT parquet)")
     return file
 
 
@@ -113,3 +130,37 @@ def load(server: Server, folder: Path) -> None:
             while block := stream.read(1 << 20):
                 copy.write(block)
         connection.execute("GRANT SELECT ON pilot TO reader")
+
+
+def asked(name: str, **where: Any) -> Any:
+    """Read the table as `READINGS` says, from a file or a warehouse."""
+    model, columns, more = READINGS[name]
+    options = {"churn": {"as_of": dt.date(2025, 12, 31)}, "rating": {"scale": (1, 5)}}.get(model, {})
+    told = {"shown": "pilot", "key": "outcomes.x", "file": None, "columns": columns, "options": options}
+    return read(Reading(**(told | ARMS | more | where)), models()[model])
+
+
+def differences(one: Any, other: Any) -> dict[str, float]:
+    """Return which statistics of two pilots differ in any digit, and by how much relatively."""
+    assert one.summary.segments == other.summary.segments
+    assert [check.message for check in one.checks] == [check.message for check in other.checks]
+    found = {}
+    mine, others = (
+        {**pilot.summary.statistics, "size": pilot.summary.size, **_series(pilot)} for pilot in (one, other)
+    )
+    assert mine.keys() == others.keys()
+    for key, values in mine.items():
+        assert values.shape == others[key].shape
+        if not np.array_equal(values, others[key], equal_nan=True):
+            scale = np.maximum(np.abs(values), np.abs(others[key]))
+            found[key] = float(np.nanmax(np.abs(values - others[key]) / np.where(scale > 0, scale, 1)))
+    if one.summary.design.effect != other.summary.design.effect:
+        found["effect"] = abs(one.summary.design.effect / other.summary.design.effect - 1)
+    return found
+
+
+def _series(pilot: Any) -> dict[str, Any]:
+    series = pilot.summary.series
+    if series is None:
+        return {}
+    return {f"series.{name}": getattr(series, name) for name in ("numerator", "denominator", "variance")}

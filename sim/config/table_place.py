@@ -46,5 +46,5 @@ def place_of(found: Resolver, key: Key, data: Data, example: str) -> dict[str, A
     what = data.table
     if what is None:
         what = f"query {hashlib.sha256((data.query or '').encode()).hexdigest()[:8]}"
-    place = {"dsn": data.dsn, "table": data.table, "query": data.query, "timeout": data.timeout}
-    return {"file": None, "shown": f"{data.dsn} {what}", **place}
+    place = {"dsn": data.dsn, "table": data.table, "query": data.query}
+    return {"file": None, "shown": f"{data.dsn} {what}", "timeout": data.timeout, **place}

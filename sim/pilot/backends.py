@@ -26,7 +26,7 @@ class Backend:
         self.shown, self.key, self.hidden = shown, key, hidden
         scheme = urlsplit(address).scheme.lower()
         try:
-            self._connection = _spark(address, scheme) if scheme in _SPARK else _connected(address, scheme)
+            self._connection = _connected(address, scheme)
         except ImportError:
             extra = "spark" if scheme in _SPARK else f"{scheme}"
             raise ProblemsError(no_driver(scheme, extra, key)) from None
@@ -86,6 +86,8 @@ class Backend:
 def _connected(address: str, scheme: str) -> Any:
     import ibis
 
+    if scheme in _SPARK:
+        return ibis.pyspark.connect(spark_session(address, scheme))
     if scheme != "duckdb":
         return ibis.connect(address)
     parts = urlsplit(address)
@@ -96,20 +98,19 @@ def _connected(address: str, scheme: str) -> Any:
     return connection
 
 
-def _spark(address: str, scheme: str) -> Any:
+def spark_session(address: str, scheme: str) -> Any:
     """Return a session: ``sc://`` joins one, ``spark://`` is on a cluster, ``pyspark://`` on this machine."""
-    import ibis
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.appName("sim")
     if scheme == "sc":
-        return ibis.pyspark.connect(builder.remote(address).getOrCreate())
+        return builder.remote(address).getOrCreate()
     parts = urlsplit(address)
     if scheme == "spark":
         builder = builder.master(f"spark://{parts.netloc}")
     for name, value in parse_qsl(parts.query):
         builder = builder.config(name, value)
-    return ibis.pyspark.connect(builder.getOrCreate())
+    return builder.getOrCreate()
 
 
 def _stored(kind: Any) -> Stored:

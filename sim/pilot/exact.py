@@ -51,7 +51,7 @@ def is_inexact(metric: Any) -> bool:
 
 
 def run_exactly(expression: Expr, stage: Stage, run: Run, *, wide: bool) -> Any:
-    """Return the rows of stacked group-bys, every sum, mean and deviation rounded once, in the order of groups.
+    """Return the rows of stacked group-bys in their order, every sum, mean and deviation rounded once.
 
     Parameters
     ----------

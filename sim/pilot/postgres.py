@@ -101,6 +101,8 @@ class Postgres:
             "DateStyle": "ISO, YMD",
             "client_encoding": "UTF8",
             "extra_float_digits": "1",
+            "work_mem": "64MB",  # a million rows are sorted without going to disk
+            "jit": "off",  # takes longer than it saves
         }
         try:
             for name, value in settings.items():
