@@ -188,6 +188,7 @@ def _date(column: Expr, stored: Stored, style: str) -> Expr:
     return column.re_search(DATES[form]).ifelse(iso, ibis.null("string")).try_cast("date")
 
 
-def counted(condition: Expr) -> Expr:
-    """Return how many rows meet a condition, NULL counting as no."""
-    return condition.fill_null(False).cast("int64").sum().fill_null(0)
+def counted(condition: Expr, rows: Expr | int = 1) -> Expr:
+    """Return how many rows meet a condition, NULL counting as no; `rows` is how many each row stands for."""
+    met = condition.fill_null(False).cast("int64")
+    return (met if isinstance(rows, int) else met * rows).sum().fill_null(0)
