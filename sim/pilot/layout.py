@@ -53,6 +53,8 @@ class Layout:
         are then without a value, and without an arm column the phase is the arm.
     until : int or None
         Position of the first period whose rows are no longer looked at; rows without a period are not either.
+    distinct : bool
+        Whether equal rows are looked at once: where a warehouse takes long over patterns.
     """
 
     parts: tuple[Part, ...]
@@ -67,6 +69,7 @@ class Layout:
     position: Callable[[Expr], Expr] | None = None
     launch: int | None = None
     until: int | None = None
+    distinct: bool = False
 
     def stored(self, header: str) -> Stored:
         """Return how the column is stored in all parts; text where they differ."""
@@ -124,7 +127,8 @@ class Layout:
         cells = self.cells(source, part)
         if self.until is not None and self.position is not None:
             cells = source.engine.stage(cells.filter(self.position(cells["_period"]) < self.until))
-        return cells.filter(cells["_arm"].isin(list(self.labels))) if self.labels else cells
+        cells = cells.filter(cells["_arm"].isin(list(self.labels))) if self.labels else cells
+        return source.engine.stage(cells.distinct()) if self.distinct else cells
 
     def styled(self, source: Source) -> Layout:
         """Look at the columns of the wanted rows and return the layout with their ways of writing."""
