@@ -41,7 +41,7 @@ def measure(bench: Bench) -> Result:
             return run
 
         def psql(_turn: int) -> Run:
-            argv = [programs / "psql", "-d", warehouse.reader, "-A", "-t", "-c", _QUERY]
+            argv: list[str | Path] = [programs / "psql", "-d", warehouse.reader, "-A", "-t", "-c", _QUERY]
             run = process(argv, cwd=folder, env=known)
             counts["psql"] = sum(int(line.split("|")[3]) for line in run.out.splitlines())
             return run
