@@ -142,6 +142,9 @@ def test_a_missing_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PILOT_DSN", "spark://host:7077")
     monkeypatch.setitem(sys.modules, "pyspark.sql", None)
     assert 'pip install "sim[spark]"' in told(table="pilot")
+    monkeypatch.setenv("PILOT_DSN", "mysql://me:hunter2-correct@host/db")
+    monkeypatch.setitem(sys.modules, "MySQLdb", None)
+    assert 'pip install "ibis-framework[mysql]"' in told(table="pilot")
 
 
 def test_a_name_that_the_environment_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ from sim.pilot.engine import Expr, Stored, stored_as
 from sim.pilot.warehouse import Column, arrow_table, no_driver, sql_dialect
 
 _SPARK = ("spark", "sc", "pyspark")
-_OWN = {"postgres": "PostgreSQL", "pyspark": "Spark"}
 
 
 class Backend:
@@ -28,8 +27,8 @@ class Backend:
         try:
             self._connection = _connected(address, scheme)
         except ImportError:
-            extra = "spark" if scheme in _SPARK else f"{scheme}"
-            raise ProblemsError(no_driver(scheme, extra, key)) from None
+            package = "sim[spark]" if scheme in _SPARK else f"ibis-framework[{scheme}]"
+            raise ProblemsError(no_driver(scheme, package, key)) from None
         except Exception as error:  # noqa: BLE001  # each library has its own, and may tell the address
             found = f"the warehouse cannot be reached ({type(error).__name__})"
             allowed = "an address that Ibis can connect to"
@@ -87,7 +86,8 @@ def _connected(address: str, scheme: str) -> Any:
     import ibis
 
     if scheme in _SPARK:
-        return ibis.pyspark.connect(spark_session(address, scheme))
+        session = spark_session(address, scheme)
+        return ibis.pyspark.connect(session)
     if scheme != "duckdb":
         return ibis.connect(address)
     parts = urlsplit(address)

@@ -83,7 +83,7 @@ class Postgres:
         try:
             import psycopg
         except ImportError:
-            raise ProblemsError(no_driver("PostgreSQL", "postgres", key)) from None
+            raise ProblemsError(no_driver("PostgreSQL", "sim[postgres]", key)) from None
         self.timeout, self.shown, self.key, self.hidden = timeout, shown, key, hidden
         try:
             self._connection = psycopg.connect(

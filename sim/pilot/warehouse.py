@@ -160,11 +160,7 @@ def _plain(value: Any, kind: Any) -> Any:
     return value
 
 
-def no_driver(what: str, extra: str, key: str) -> Problem:
+def no_driver(what: str, package: str, key: str) -> Problem:
     """Return the problem of a library that is not installed."""
-    return Problem(
-        f"{what} needs a library that is not installed",
-        f"sim[{extra}]",
-        f'install it: pip install "sim[{extra}]"',
-        key=key,
-    )
+    found = f"{what} needs a library that is not installed"
+    return Problem(found, package, f'install it: pip install "{package}"', key=key)

@@ -14,7 +14,7 @@ from sim.errors import Problem, ProblemsError
 
 _NAMED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _BEGINS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_SECRET = re.compile("pass|pwd|secret|token|key|credential|auth", re.IGNORECASE)
+_SECRET = re.compile("pass|pwd|secret|token|credential|(api|private|access)_?key", re.IGNORECASE)
 _FORM = "postgresql://user@host/database, with the password as ${NAME} of the environment"
 
 
