@@ -100,9 +100,11 @@ def test_what_may_hold_a_password_is_repeated_nowhere(tmp_path: Path, data: obje
     tree: dict[str, Any] = deepcopy(SHORTEST)
     outcome = tree["outcomes"]["checkout"]
     more: tuple[str, ...] = ()
-    if where == "outcome":
+    if where in ("outcome", "pilot", "set"):
         del outcome["control"], outcome["treated"]
-        outcome |= READING | {"data": data}
+        outcome |= READING
+    if where == "outcome":
+        outcome["data"] = data
     elif where == "pilot":
         tree["pilot"] = {"data": data}
     elif where == "history":

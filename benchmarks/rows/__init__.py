@@ -18,6 +18,7 @@ NAMES = (
     "sweep",
     "irr",
     "pilot",
+    "warehouse",
     "counts",
     "information",
     "montecarlo",

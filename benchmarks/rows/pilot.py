@@ -15,7 +15,7 @@ from benchmarks.timing import FailedRunError, Run, alternate, ratios
 
 NAME, JOB = "pilot", "pilot of 10⁷ rows to sufficient statistics"
 _SLOWER = 2.0
-_CONFIG = """\
+CONFIG = """\
 [programme]
 name = "Rows"
 currency = "EUR"
@@ -109,7 +109,7 @@ def _remove(folder: Path) -> None:
 def _parties(bench: Bench, file: Path, parties: tuple[str, ...], repeats: int) -> dict[str, list[Run]]:
     """Run all parties in turn on one file and compare what they count."""
     config = file.with_suffix(".toml")
-    config.write_text(_CONFIG.format(file=file.name), encoding="utf-8")
+    config.write_text(CONFIG.format(file=file.name), encoding="utf-8")
     counts: dict[str, int] = {}
 
     def sim(_turn: int) -> Run:

@@ -14,6 +14,7 @@ from sim.config.outcome_data import check_after, counts_successes, data_of, inhe
 from sim.config.plan import OutcomePlan, Reference, RolloutPlan, VolumePlan
 from sim.config.quantity import NON_NEGATIVE, SHARE, looks_like_quantity, parse
 from sim.config.schema import Outcome, Volume
+from sim.config.table_place import place_of
 from sim.contract import OutcomeModel, Priors
 from sim.errors import ProblemsError
 from sim.records.quantity import Limits, Quantity, quoted
@@ -110,19 +111,18 @@ def _unit(model: OutcomeModel, given: str | None) -> str:
 def _tenure_mix(found: Resolver, name: str, outcome: Outcome, settings: Mapping[str, Any]) -> Reading | None:
     """Return where the tenures of the stock are to be read, by the outcome's segments."""
     given = outcome.tenure_mix
-    if given is None or given.data.file is None:
+    if given is None:
+        return None
+    place = place_of(found, ("outcomes", name, "tenure_mix", "data"), given.data, 'data = "stock.csv"')
+    if place is None:
         return None
     return Reading(
         key=f"outcomes.{quoted(name)}.tenure_mix",
-        file=found.source.folder / given.data.file,
-        shown=given.data.file,
         columns=given.columns or {},
-        table=given.data.table,
-        sheet=given.data.sheet,
-        query=given.data.query,
         segment=given.segment or None,
         missing=settings["missing"] or (),
         options={"unit": outcome.unit},
+        **place,
     )
 
 
@@ -132,8 +132,6 @@ def _belongs(found: Resolver, key: Key, outcome: Outcome) -> None:
         for name in names:
             if getattr(outcome, name) is not None and outcome.model != model:
                 found.problem((*key, name), f"{name} on a {outcome.model} outcome", f"{model} outcomes only")
-    if outcome.tenure_mix is not None and outcome.tenure_mix.data.file is None:
-        found.problem((*key, "tenure_mix"), "tenure_mix names no file", 'data = "stock.csv"')
 
 
 def _level(found: Resolver, key: Key, raw: Any, model: OutcomeModel) -> Quantity | None:

@@ -9,6 +9,7 @@ from sim.config.locate import Path as Key
 from sim.config.plan import BEFORE, ONLY_ARM
 from sim.config.quantity import looks_like_quantity
 from sim.config.schema import PILOT_KEYS, Arm, Data, Outcome
+from sim.config.table_place import place_of
 from sim.records.quantity import quoted
 from sim.records.reading import Reading
 from sim.registry import models
@@ -72,8 +73,8 @@ def data_of(
             remedy,
         )
         return None
-    if data.file is None:
-        found.problem((*key, "data"), "data names no file", 'data = "pilot.csv"')
+    place = place_of(found, (*key, "data"), data, 'data = "pilot.csv"')
+    if place is None:
         return None
     labels = arm if isinstance(arm, Arm) else None
     unlabelled = labels is None or labels.control is None or not labels.treated
@@ -87,12 +88,7 @@ def data_of(
         )
     return Reading(
         key=".".join(quoted(str(part)) for part in key),
-        file=found.source.folder / data.file,
-        shown=data.file,
         columns=outcome.columns or {},
-        table=data.table,
-        sheet=data.sheet,
-        query=data.query,
         arm=labels.column if labels else None,
         control=(labels.control if labels else BEFORE if by_launch else None) if with_control else None,
         treated=(labels.treated if labels else (ONLY_ARM,)) if with_treated else (),
@@ -101,6 +97,7 @@ def data_of(
         missing=settings["missing"] or (),
         failed=failed,
         options=options,
+        **place,
         **design,
     )
 

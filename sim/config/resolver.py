@@ -11,6 +11,7 @@ from sim.config.load import Source
 from sim.config.locate import Path as Key
 from sim.config.plan import FlowPlan, Reference, VolumePlan
 from sim.config.schema import Config, Flow, Volume
+from sim.config.table_place import place_of
 from sim.errors import Problems
 from sim.records.quantity import BySegment, Quantity, Samples, quoted, scalars
 from sim.records.reading import Reading
@@ -134,16 +135,11 @@ class Resolver:
         if volume.growth is not None:
             remedy = "drop growth, or state the volume: monthly = …, growth = …"
             self.problem((*key, "growth"), "growth beside a history, from which it is learnt", "", remedy)
-        if history.data.file is None:
-            self.problem((*key, "history", "data"), "data names no file", 'data = "history.csv"')
+        place = place_of(self, (*key, "history", "data"), history.data, 'data = "history.csv"')
         return Reading(
-            file=self.source.folder / (history.data.file or ""),
-            shown=history.data.file or "",
+            **(place or {"file": None, "shown": ""}),
             key=".".join(quoted(str(part)) for part in (*key, "history")),
             columns={str(role): header for role, header in history.columns.items()},
-            table=history.data.table,
-            sheet=history.data.sheet,
-            query=history.data.query,
         )
 
     def _same_segments(self, volume: Volume) -> bool:

@@ -17,6 +17,7 @@ from sim.config.quantity import (
     looks_like_quantity,
 )
 from sim.config.text import address
+from sim.records.address import refused
 from sim.records.quantity import Limits
 
 
@@ -95,18 +96,25 @@ def _local(file: str) -> str:
     return file
 
 
-def _no_server(_dsn: str) -> str:
-    raise ValueError("data from a server: export the table and name its file; this version reads files only")
+def _without_password(dsn: str) -> str:
+    if told := refused(dsn):
+        raise ValueError(told)
+    return dsn
 
 
 class Data(Strict):
-    """Where a pilot table lies."""
+    """Where a pilot table lies: in a file, or in a warehouse that groups it there."""
 
     file: Annotated[str, AfterValidator(_local)] | None = None
     table: str | None = None
     sheet: str | None = None
     query: str | None = None
-    dsn: Annotated[str, AfterValidator(_no_server)] | None = None
+    dsn: Annotated[str, AfterValidator(_without_password)] | None = Field(
+        None, description="address of a warehouse; ${NAME} is taken from the environment"
+    )
+    timeout: Annotated[int, Field(ge=1, le=86_400)] | None = Field(
+        None, description="seconds that a query in the warehouse may take"
+    )
 
 
 class Bias(Strict):

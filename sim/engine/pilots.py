@@ -48,6 +48,8 @@ def read_pilot(
 ) -> tuple[PilotSummary, list[Check]]:
     """Return an outcome's statistics and the findings on them; note the sha256 of its table in `data`.
 
+    A table in a warehouse may have changed since: it is asked anew, and the sha256 is that of what it says.
+
     Segments of the rollout that the pilot did not see are there with nothing observed. What was read is
     kept in `pilots` and not read twice; `shelf` keeps it between processes.
 
@@ -56,6 +58,8 @@ def read_pilot(
     ProblemsError
         With every problem of the table.
     """
+    from sim.pilot import kept
+
     reading = outcome.data
     assert reading is not None  # noqa: S101  # the caller passes fitted outcomes only
     stock = _has_stock(plan, outcome) and outcome.tenure_mix is None
@@ -63,6 +67,8 @@ def read_pilot(
     if asked not in pilots:
         pilots[asked] = _read(reading, outcome.model, stock, asked, shelf)
     summary = pilots[asked].summary
+    if reading.dsn is not None:
+        data[f"{reading.shown}: {reading.key}"] = kept.digest(pilots[asked], outcome.model.column_sets)
     _note_file(reading, data)
     new = unseen(plan, outcome, summary.segments)
     if summary.months is None and plan.pilot is not None:
@@ -90,18 +96,24 @@ def _read(reading: Reading, model: OutcomeModel, stock: bool, asked: str, shelf:
     """Return what the table says, with what the model finds, from the shelf or by reading it."""
     from sim.pilot import kept
 
+    if reading.dsn is not None:
+        return _found(reading, model, stock)
     files = _digests(reading)
     key = kept.key_of(asked, files, source(model.name))
     found = None if shelf.store is None else kept.load(shelf.store, key, model.column_sets)
     if found is not None:
         return found
-    from sim.pilot.summary import read
-
-    pilot = read(reading, model)
-    pilot = replace(pilot, checks=(*pilot.checks, *model.check(pilot.summary, stock=stock)))
+    pilot = _found(reading, model, stock)
     if _digests(reading) == files:  # nobody wrote to the table meanwhile
         shelf.new[key] = pilot, model.column_sets
     return pilot
+
+
+def _found(reading: Reading, model: OutcomeModel, stock: bool) -> Pilot:
+    from sim.pilot.summary import read
+
+    pilot = read(reading, model)
+    return replace(pilot, checks=(*pilot.checks, *model.check(pilot.summary, stock=stock)))
 
 
 def keep(shelf: Shelf, store: Path) -> None:
@@ -125,8 +137,11 @@ def read_mix(outcome: OutcomePlan, summary: PilotSummary, data: dict[str, str]) 
 
     reading = outcome.tenure_mix
     assert reading is not None  # noqa: S101  # the caller has looked
+    mix = read_tenure_mix(reading, summary.segments)
+    if reading.dsn is not None:
+        data[f"{reading.shown}: {reading.key}"] = hashlib.sha256(mix.tobytes()).hexdigest()
     _note_file(reading, data)
-    return read_tenure_mix(reading, summary.segments)
+    return mix
 
 
 def _note_file(reading: Reading, data: dict[str, str]) -> None:

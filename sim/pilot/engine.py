@@ -49,7 +49,7 @@ _DUCKDB: dict[str, Stored] = {
 }
 
 
-_BLANKS = " \t\r\n\u00a0\u2007\u202f\u3000\ufeff\u200b"
+BLANKS = " \t\r\n\u00a0\u2007\u202f\u3000\ufeff\u200b"
 """What surrounds text in a cell without being part of it."""
 
 
@@ -155,7 +155,7 @@ class Engine:
             if _SQL[kind] == "VARCHAR":
                 # Only cells beyond ASCII hold blanks that no keyboard has; to seek them takes long.
                 wide = f"strlen({column}) > length({column})"
-                bare = f"CASE WHEN {wide} THEN trim({column}, {quoted(_BLANKS)}) ELSE trim({column}) END"
+                bare = f"CASE WHEN {wide} THEN trim({column}, {quoted(BLANKS)}) ELSE trim({column}) END"
                 column = f"nullif({bare}, '')"
             columns.append(f"{column} AS c{i}")
         raw, view = f"sim file {self._views}", f"sim part {self._views}"

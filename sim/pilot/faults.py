@@ -134,7 +134,7 @@ def cell_problems(
     by_reason: dict[Reason, list[tuple[int, str]]] = {}
     for row, text in cells:
         by_reason.setdefault(reason(text, kind, style), []).append((row, text))
-    unseen = total - len(cells)
+    unseen = total - part.rows([row for row, _ in cells])
     problems = []
     for why, found in by_reason.items():
         shown = found[:EXAMPLES]
@@ -142,7 +142,7 @@ def cell_problems(
         problems.append(
             Problem(
                 found=told(part, [(row, f'"{_clipped(text)}"') for row, text in shown], places, why.found)
-                + rest(len(found) - len(shown), unseen),
+                + rest(part.rows([row for row, _ in found[EXAMPLES:]]), unseen),
                 allowed=ALLOWED[kind],
                 remedy=why.remedy,
                 file=part.shown,
@@ -163,7 +163,7 @@ def told(
 ) -> str:
     """Return ``"x" is negative (line 3)`` or, with several or `lead`, ``is negative: "x" (line 3), …``."""
     inline = part.shown is None and len(examples) == 1
-    cells = [(text, "" if inline else f" ({part.word} {places[row]})") for row, text in examples]
+    cells = [(text, "" if inline else f" ({part.place(places[row])})") for row, text in examples]
     if lead or len(cells) > 1:
         return f"{what}: " + ", ".join(text + place for text, place in cells)
     return f"{cells[0][0]} {what}{cells[0][1]}"

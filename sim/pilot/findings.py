@@ -186,7 +186,7 @@ def row_problems(source: Source, layout: Layout, rules: Sequence[Rule], count: T
                     problems.append(
                         Problem(
                             told(part, told_rows, places, rule.found, lead=True)
-                            + rest(total - len(told_rows)),
+                            + rest(total - part.rows([row for row, _ in told_rows])),
                             rule.allowed,
                             "correct the rows",
                             part.shown,

@@ -9,11 +9,12 @@ from dataclasses import replace
 import numpy as np
 
 from sim.errors import Problem, Problems, ProblemsError
+from sim.pilot.connect import open_reading
 from sim.pilot.faults import EXAMPLES, rest, told
 from sim.pilot.findings import row_problems, tally
 from sim.pilot.layout import Field, Layout
 from sim.pilot.part import Part
-from sim.pilot.source import Source, open_source
+from sim.pilot.source import Source
 from sim.records.history import History, month_name, month_number
 from sim.records.reading import Reading
 
@@ -44,15 +45,7 @@ def read_history(reading: Reading) -> History:
         With every problem of the table at once: file, columns, cells, a month that comes twice, fewer
         than `FEWEST` months.
     """
-    assert reading.file is not None  # noqa: S101  # the config names one
-    source = open_source(
-        reading.file,
-        reading.shown,
-        reading.key,
-        table=reading.table,
-        sheet=reading.sheet,
-        query=reading.query,
-    )
+    source = open_reading(reading)
     month, units = _headers(reading, source)
     fields = (Field(month, "date", "month"), Field(units, "amount", "units"))
     layout = Layout(source.parts, fields, None, None, (), {}).known().styled(source)
@@ -109,7 +102,12 @@ type _Row = tuple[int, str | None, dt.date | None, float | None]
 def _rows(source: Source, layout: Layout, part: Part) -> list[_Row]:
     """Return row number, month as written, month as a date, and units of every row of a file."""
     table = layout.typed(source, part)
-    rows = source.run(table.order_by("_row").select("_row", "_x0", "month", "units"))
+    if part.counted:  # one row a month: to count equal ones tells months that come twice
+        columns = ["_x0", "month", "units"]
+        table = table.group_by(columns).aggregate(_row=table.count()).order_by(columns)
+    else:
+        table = table.order_by("_row")
+    rows = source.run(table.select("_row", "_x0", "month", "units"))
     return [tuple(row.values()) for row in rows.to_pylist()]
 
 
@@ -135,7 +133,7 @@ def _collect(part: Part, rows: list[_Row], by_month: dict[int, float], header: s
         if number is None:
             unread.append((row, f'"{text}"'))
             continue
-        if number in by_month:
+        if number in by_month or (part.counted and row > 1):
             again.append((row, month_name(number)))
         by_month.setdefault(number, units)
     problems = Problems()

@@ -65,6 +65,17 @@ def save(store: Path, key: str, pilot: Pilot, column_sets: Sequence[ColumnSet]) 
         write_whole(place, lambda path: np.savez(path, allow_pickle=False, **arrays))
 
 
+def digest(pilot: Pilot, column_sets: Sequence[ColumnSet]) -> str:
+    """Hash everything that was read: what stands for the table where it lies in a warehouse."""
+    record, arrays = _packed(pilot, column_sets)
+    found = hashlib.sha256(json.dumps(record).encode())
+    for name, values in sorted(arrays.items()):
+        whole = np.ascontiguousarray(values)
+        found.update(f"{name} {whole.dtype} {whole.shape}".encode())
+        found.update(whole.tobytes())
+    return found.hexdigest()
+
+
 def _place(store: Path, key: str) -> Path:
     return store / "pilots" / f"{key}.npz"
 

@@ -53,6 +53,8 @@ class Layout:
         are then without a value, and without an arm column the phase is the arm.
     until : int or None
         Position of the first period whose rows are no longer looked at; rows without a period are not either.
+    distinct : bool
+        Whether equal rows are looked at once: where a warehouse takes long over patterns.
     """
 
     parts: tuple[Part, ...]
@@ -67,6 +69,7 @@ class Layout:
     position: Callable[[Expr], Expr] | None = None
     launch: int | None = None
     until: int | None = None
+    distinct: bool = False
 
     def stored(self, header: str) -> Stored:
         """Return how the column is stored in all parts; text where they differ."""
@@ -91,6 +94,7 @@ class Layout:
         places = {name: part.index(header) for name, (header, _) in columns.items()}
         table = part.table(range(len(part.headers)) if self.whole else sorted(set(places.values())))
         raw = {name: table[f"c{place}"] for name, place in places.items()}
+        numbered = numbered and not part.counted
         if numbered:
             raw["_row"] = ibis.row_number()
         looked_at = table.columns if self.whole else list(raw)
@@ -123,23 +127,39 @@ class Layout:
         cells = self.cells(source, part)
         if self.until is not None and self.position is not None:
             cells = source.engine.stage(cells.filter(self.position(cells["_period"]) < self.until))
-        return cells.filter(cells["_arm"].isin(list(self.labels))) if self.labels else cells
+        cells = cells.filter(cells["_arm"].isin(list(self.labels))) if self.labels else cells
+        return source.engine.stage(cells.distinct()) if self.distinct else cells
 
     def styled(self, source: Source) -> Layout:
         """Look at the columns of the wanted rows and return the layout with their ways of writing."""
         cells = self._wanted(source)
-        asked = {
-            f"{i} {hint}": counted(condition)
-            for i, field in enumerate(self.fields)
-            for hint, condition in hints(cells[f"_x{i}"], field.kind, field.stored).items()
-        }
-        counts = source.run(cells.aggregate(**asked)).to_pylist()[0] if asked else {}
+        if any(part.counted for part in self.parts):
+            counts = self._hints_by_value(source, cells)
+        else:
+            asked = {
+                f"{i} {hint}": counted(condition)
+                for i, field in enumerate(self.fields)
+                for hint, condition in hints(cells[f"_x{i}"], field.kind, field.stored).items()
+            }
+            counts = source.run(cells.aggregate(**asked)).to_pylist()[0] if asked else {}
         comma = all(part.delimiter not in ("", ",") for part in self.parts)
         fields = []
         for i, field in enumerate(self.fields):
             own = {name.split(" ", 1)[1]: n for name, n in counts.items() if name.split(" ", 1)[0] == str(i)}
             fields.append(replace(field, style=settle(field.kind, field.stored, own, decimal_comma=comma)))
         return replace(self, fields=tuple(fields))
+
+    def _hints_by_value(self, source: Source, cells: Expr) -> dict[str, int]:
+        """Count the hints over the different values of each column: a warehouse takes long over patterns."""
+        counts: dict[str, int] = {}
+        for i, field in enumerate(self.fields):
+            values = source.engine.stage(cells.group_by(_x=cells[f"_x{i}"]).aggregate(_n=cells.count()))
+            asked = {
+                f"{i} {hint}": counted(condition, values["_n"])
+                for hint, condition in hints(values["_x"], field.kind, field.stored).items()
+            }
+            counts |= source.run(values.aggregate(**asked)).to_pylist()[0] if asked else {}
+        return counts
 
     def typed(self, source: Source, part: Part | None = None) -> Expr:
         """Return arm (position), segment, a typed column per role, and what is needed to judge rows.
@@ -157,7 +177,9 @@ class Layout:
         cells = source.engine.stage(cells.mutate(**values))
         values = {f"_v{i}": within(cells[f"_v{i}"], field.kind) for i, field in enumerate(self.fields)}
         cells = source.engine.stage(cells.mutate(**values))
-        period = ibis.null("int64") if self.position is None else self.position(cells["_period"])
+        if self.position is not None:
+            cells = source.engine.stage(cells.mutate(_position=self.position(cells["_period"])))
+        period = ibis.null("int64") if self.position is None else cells["_position"]
         arm = cells["_arm"].cases(*self.labels.items()) if self.labels else ibis.literal(0, "int64")
         if self.launch is not None and not self.labels:
             arm = (period >= self.launch).fill_null(False)
@@ -185,7 +207,7 @@ class Layout:
             out.append(cells["_cluster"].isnull())
         columns["_passed"] = ~ibis.or_(*failed)
         columns["_out"] = ibis.or_(*out)
-        if part is not None:
+        if part is not None and not part.counted:
             columns["_row"] = cells["_row"]
         return source.engine.stage(cells.select(**columns))
 
@@ -203,6 +225,15 @@ def kept(table: Expr) -> Expr:
 def first_rows(
     source: Source, table: Expr, condition: Expr, columns: Sequence[str], most: int
 ) -> list[tuple[int, ...]]:
-    """Return ``(row, *columns)`` of the first rows of a numbered table that meet a condition."""
+    """Return ``(row, *columns)`` of the first rows of a numbered table that meet a condition.
+
+    Where rows have no order these are ``(count, *columns)``, the most frequent first.
+    """
+    if any(part.counted for part in source.parts):
+        wrong = table.filter(condition)
+        groups = wrong.group_by(list(columns)) if columns else wrong
+        counts = groups.aggregate(_row=wrong.count()).select("_row", *columns)
+        found = source.run(counts.order_by(counts["_row"].desc(), *columns).limit(most))
+        return [tuple(row.values()) for row in found.to_pylist() if row["_row"]]
     rows = source.run(table.filter(condition).order_by("_row").limit(most).select("_row", *columns))
     return [tuple(row.values()) for row in rows.to_pylist()]

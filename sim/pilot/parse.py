@@ -82,7 +82,7 @@ def hints(column: Expr, kind: ColumnKind, stored: Stored) -> dict[str, Expr]:
             if len(form) == 1:
                 for place in (1, 2):
                     part = column.re_extract(pattern, place)
-                    counts[f"{form} day {place}"] = part.try_cast("int64") > 12
+                    counts[f"{form} day {place}"] = counts[form] & (part.try_cast("int64") > 12)
         return counts
     return {}
 
@@ -188,6 +188,7 @@ def _date(column: Expr, stored: Stored, style: str) -> Expr:
     return column.re_search(DATES[form]).ifelse(iso, ibis.null("string")).try_cast("date")
 
 
-def counted(condition: Expr) -> Expr:
-    """Return how many rows meet a condition, NULL counting as no."""
-    return condition.fill_null(False).cast("int64").sum().fill_null(0)
+def counted(condition: Expr, rows: Expr | int = 1) -> Expr:
+    """Return how many rows meet a condition, NULL counting as no; `rows` is how many each row stands for."""
+    met = condition.fill_null(False).cast("int64")
+    return (met if isinstance(rows, int) else met * rows).sum().fill_null(0)

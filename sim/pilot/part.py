@@ -81,6 +81,8 @@ class Part:
         Between the cells of a text file; empty otherwise.
     keys : mapping of str to str
         Header to config key, for inline figures.
+    counted : bool
+        Whether rows have no order, and equal ones are told by their number: those of a warehouse.
     """
 
     shown: str | None
@@ -92,6 +94,17 @@ class Part:
     faults: Callable[[], list[Problem]] = sound
     delimiter: str = ""
     keys: Mapping[str, str] | None = None
+    counted: bool = False
+
+    def place(self, number: int) -> str:
+        """Return a place, as `places` gives it, in words: which row, or of how many rows."""
+        if self.counted:
+            return f"{number} row{'s' if number != 1 else ''}"
+        return f"{self.word} {number}"
+
+    def rows(self, numbers: Sequence[int]) -> int:
+        """Return of how many rows these row numbers tell."""
+        return sum(numbers) if self.counted else len(numbers)
 
     def table(self, places: Iterable[int]) -> Expr:
         """Return the columns at `places` as an Ibis table; not all, for a file may have thousands."""

@@ -103,7 +103,8 @@ def find_periods(
         When dates can be read in several ways, labels have no order, or the launch is not among them.
     """
     field = Field(header, "date", "date")
-    looked = replace(layout, fields=(field,), segment=None, cluster=None, period=None).known().styled(source)
+    looked = replace(layout, fields=(field,), segment=None, cluster=None, period=None)
+    looked = replace(looked, distinct=any(part.counted for part in layout.parts)).known().styled(source)
     table = looked.typed(source)
     text, day = table["_x0"], table["date"]
     found = source.run(
@@ -120,6 +121,7 @@ def find_periods(
         style = looked.fields[0].style or "iso"
         return _dated([row["date"] for row in days.to_pylist()], launch, style, header, key)
     if found["bad"] < found["filled"] or looked.fields[0].style not in ("iso", ""):
+        looked = replace(looked, distinct=False)
         raise ProblemsError(*row_problems(source, looked, (), tally(source, looked, (), _arms(looked))))
     if found["labels"] > _MOST_LABELS:
         told = f'the column "{header}" has {found["labels"]} different values'

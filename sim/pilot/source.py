@@ -15,6 +15,7 @@ from sim.pilot.excel import open_excel
 from sim.pilot.files import locate
 from sim.pilot.part import Part
 from sim.pilot.relation import open_parquet
+from sim.pilot.warehouse import Warehouse
 
 _SUFFIXES = {
     ".parquet": "Parquet",
@@ -29,9 +30,9 @@ _FORMATS = "CSV (comma, semicolon, tab), Parquet, Excel (.xlsx), DuckDB or SQLit
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Opened files, seen as one table, and the engine that reads them."""
+    """Opened files or a table of a warehouse, seen as one table, and the engine that reads it."""
 
-    engine: Engine
+    engine: Engine | Warehouse
     parts: tuple[Part, ...]
 
     def run(self, expression: Expr, *, repeatable: bool = False) -> Any:
@@ -42,6 +43,8 @@ class Source:
         ProblemsError
             When the engine cannot read a file through: ragged rows, quotes, damage.
         """
+        if isinstance(self.engine, Warehouse):
+            return self.engine.run(expression, repeatable=repeatable)
         import duckdb
 
         bugs = (  # a statement of ours, or of a model, that the engine cannot run: no fault of the file

@@ -11,6 +11,7 @@ from sim.errors import Problem, Problems, ProblemsError
 from sim.language import N_, phrase
 from sim.pilot.checks import missing_rows, totals_row
 from sim.pilot.columns import Choice, choose
+from sim.pilot.connect import open_reading
 from sim.pilot.designs import summarise
 from sim.pilot.findings import (
     MOST_SEGMENTS,
@@ -28,7 +29,7 @@ from sim.pilot.layout import BLANK, Field, Layout
 from sim.pilot.part import listed
 from sim.pilot.period import Periods, find_periods
 from sim.pilot.pilot import Pilot
-from sim.pilot.source import Source, open_source
+from sim.pilot.source import Source
 from sim.records.check import Check
 from sim.records.reading import Reading
 from sim.records.summary import PilotSummary
@@ -144,18 +145,7 @@ def _source(reading: Reading) -> Source:
                 key=f"{reading.key}.arm",
             )
         )
-    if reading.file is None:
-        raise ProblemsError(
-            Problem("there are no data", "`data` or inline figures", key=f"{reading.key}.data")
-        )
-    return open_source(
-        reading.file,
-        reading.shown,
-        reading.key,
-        table=reading.table,
-        sheet=reading.sheet,
-        query=reading.query,
-    )
+    return open_reading(reading)
 
 
 def _layout(reading: Reading, source: Source, choice: Choice, arm: str | None) -> Layout:

@@ -21,7 +21,7 @@ class Reading:
     Parameters
     ----------
     file : Path or None
-        Resolved path or glob pattern; None for inline figures.
+        Resolved path or glob pattern; None for inline figures and for a warehouse.
     shown : str
         How the user wrote the file, for messages.
     key : str
@@ -29,7 +29,7 @@ class Reading:
     columns : mapping of str to str
         Role to header; may be empty, and then roles equal headers.
     table, sheet, query : str or None
-        Table of a DuckDB or SQLite file, sheet of a workbook, SQL on a DuckDB or SQLite file.
+        Table of a database file or warehouse, sheet of a workbook, SQL on a database file or warehouse.
     inline : mapping or None
         Arm label to ``{role: number or list of numbers}``.
     arm : str or None
@@ -61,6 +61,10 @@ class Reading:
     until : int or None
         How many periods are read, from the first one; of tenure where the outcome follows customers. None for
         all. Nothing of what comes later reaches the statistics.
+    dsn : str or None
+        Address of a warehouse as it stands in the config, the names of the environment not filled in.
+    timeout : int or None
+        Seconds that a statement may take there.
     """
 
     file: Path | None
@@ -85,6 +89,8 @@ class Reading:
     failed: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     until: int | None = None
+    dsn: str | None = None
+    timeout: int | None = None
 
     @property
     def arms(self) -> tuple[str, ...]:

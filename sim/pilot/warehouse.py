@@ -1,0 +1,166 @@
+"""A warehouse that groups where the data lie: the engine of tables that are no files.
+
+It has the same meaning as `sim.pilot.engine.Engine`, without writing anything: what would be a view there is
+a part of the one statement that is sent here. Rows stay where they are; what comes back are counts, sums,
+values of columns that tell groups, and refused cells as they are told to whoever must mend them.
+"""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sim.errors import Problem
+from sim.pilot.dialects import cell, portable
+from sim.pilot.engine import Expr, Stored
+from sim.pilot.exact import run_exactly
+
+_NAMES = re.compile(r"sim (?:part|stage) [0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the warehouse: its name, how it is stored, and the SQL that yields it."""
+
+    name: str
+    stored: Stored
+    sql: str
+
+
+class Link(Protocol):
+    """A connection that can only read.
+
+    Parameters
+    ----------
+    dialect : str
+        As Ibis calls it.
+    alone : str
+        What keeps a part of a statement from being worked into others, and computed many times over.
+    beside : str
+        What goes between the name of a part and its statement.
+    wide : bool
+        Whether whole numbers are added up beyond 64 bits.
+    """
+
+    dialect: str
+    alone: str
+    beside: str
+    wide: bool
+
+    def columns(self, relation: str) -> list[Column]:
+        """Return the columns of a table or of a query in brackets."""
+
+    def compiled(self, expression: Expr) -> str:
+        """Return the SQL of an expression."""
+
+    def rows(self, sql: str, expression: Expr) -> Any:
+        """Return what a statement yields as a PyArrow table of the expression's columns."""
+
+    def close(self) -> None:
+        """End the connection."""
+
+
+class Warehouse:
+    """One connection and the parts of statements that were named on it."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self._parts: dict[str, str] = {}
+        self._stages: dict[Any, str] = {}
+        weakref.finalize(self, link.close)
+
+    def publish(self, relation: str, columns: Sequence[Column]) -> str:
+        """Name a table or query with columns ``c0, c1, …`` of the given storage; return the name."""
+        dialect = self.link.dialect
+        cells = [f"{cell(column.sql, column.stored, dialect)} AS c{i}" for i, column in enumerate(columns)]
+        name = f"sim part {len(self._parts)}"
+        self._parts[name] = f"SELECT {', '.join(cells)} FROM {relation} AS relation"  # noqa: S608  # all quoted
+        return name
+
+    def stage(self, expression: Expr) -> Expr:
+        """Return the expression as a named part of later statements, so that it is computed once."""
+        import ibis
+
+        known = expression.op()
+        name = self._stages.get(known)
+        if name is None:
+            name = self._stages[known] = f"sim stage {len(self._stages)}"
+            self._parts[name] = self._sql(expression)
+        return ibis.table(expression.schema(), name=name)
+
+    def run(self, expression: Expr, *, repeatable: bool = False) -> Any:
+        """Return the rows of a table expression as a PyArrow table.
+
+        With `repeatable` sums of fractions are exact, see `sim.pilot.exact`: rows have no order here.
+        """
+        if repeatable:
+            return run_exactly(expression, self.stage, self._fetched, wide=self.link.wide)
+        return self._fetched(expression)
+
+    def _fetched(self, expression: Expr) -> Any:
+        return self.link.rows(self._whole(self._sql(expression)), expression)
+
+    def _sql(self, expression: Expr) -> str:
+        return self.link.compiled(portable(expression, self.link.dialect))
+
+    def _whole(self, sql: str) -> str:
+        """Return a statement with the named parts that it needs, in the order in which they were made."""
+        from sqlglot import exp
+
+        needed, todo = set[str](), [sql]
+        while todo:
+            found = set(_NAMES.findall(todo.pop())) & self._parts.keys()
+            todo += [self._parts[name] for name in found - needed]
+            needed |= found
+        dialect = sql_dialect(self.link.dialect)
+        parts = []
+        for name, part in self._parts.items():
+            if name in needed:
+                called = exp.to_identifier(name, quoted=True).sql(dialect=dialect)
+                # Patterns and roundings take long; anything else is quicker where it can be worked in.
+                alone = self.link.alone if " ~ " in part or "FLOOR(" in part else ""
+                whole = f"SELECT * FROM ({part}) AS q{alone}"  # noqa: S608  # no text of a user
+                parts.append(f"{called} AS {self.link.beside}({whole})")
+        if not parts:
+            return sql
+        return f"WITH {', '.join(parts)}{', ' + sql[4:] if sql.startswith('WITH') else ' ' + sql}"
+
+
+def arrow_table(rows: Sequence[Sequence[Any]], expression: Expr) -> Any:
+    """Return fetched rows as a PyArrow table of the expression's columns."""
+    import pyarrow as pa
+
+    columns = list(zip(*rows, strict=True)) or [()] * len(expression.columns)
+    return pa.table(
+        {
+            field.name: pa.array([_plain(value, field.type) for value in values], field.type)
+            for field, values in zip(expression.schema().to_pyarrow(), columns, strict=True)
+        }
+    )
+
+
+def sql_dialect(dialect: str) -> str:
+    """Return what the SQL library calls a dialect of Ibis."""
+    return {"pyspark": "spark"}.get(dialect, dialect)
+
+
+def _plain(value: Any, kind: Any) -> Any:
+    """Return a value of the library as PyArrow takes it."""
+    import pyarrow as pa
+
+    if value is None:
+        return None
+    if pa.types.is_integer(kind):
+        return int(value)
+    if pa.types.is_floating(kind):
+        return float(value)
+    return value
+
+
+def no_driver(what: str, package: str, key: str) -> Problem:
+    """Return the problem of a library that is not installed."""
+    found = f"{what} needs a library that is not installed"
+    return Problem(found, package, f'install it: pip install "{package}"', key=key)
