@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sim.cli.answer import found_answer
-from sim.cli.options import Config, Strategy
+from sim.cli.options import Config, Scheduler, Strategy
 from sim.cli.shared import Asked, on_forecast
 
 
@@ -138,6 +138,51 @@ def compare(
 
     call = partial(run, configs)
     return call, partial(found_answer, "compare", compare_lines)
+
+
+@on_forecast
+def portfolio(
+    configs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Configs, folders with configs, or patterns such as 'pilots/*.toml'.", show_default=False
+        ),
+    ],
+    budget: Annotated[float | None, typer.Option("--budget", help="For all programmes together.")] = None,
+    need: Annotated[
+        str,
+        typer.Option(
+            "--need",
+            metavar="peak_funding|cost",
+            help="What a programme takes of the budget: the most it is ever out of pocket, or all it costs.",
+        ),
+    ] = "peak_funding",
+    max_loss_probability: Annotated[
+        float | None,
+        typer.Option("--max-loss-probability", metavar="P", help="Limit of the chance that the whole loses."),
+    ] = None,
+    max_cvar: Annotated[
+        float | None,
+        typer.Option("--max-cvar", metavar="N", help="Limit of the mean loss in the worst 5 % of samples."),
+    ] = None,
+    scheduler: Scheduler = None,
+    dask: Annotated[bool, typer.Option("--dask", help="Use a Dask cluster on this machine.")] = False,
+    processes: Annotated[
+        int | None, typer.Option("--processes", help="On this machine; by default as many as cores.", min=1)
+    ] = None,
+) -> Asked:
+    """Choose among many programmes: the set, and the sizes, of highest expected NPV under a budget.
+
+    Forecasts each config as a task of its own (stored fits and runs are reused) and simulates all in joint
+    samples: what several programmes share moves together. A config that cannot be forecast is told (exit 2)
+    and the others finish. `--set` holds for all of them. The answer lies in results/portfolio.
+    """
+    from sim.cli.answer import portfolio_answer
+    from sim.commands.portfolio import portfolio as run
+
+    call = partial(run, configs, budget=budget, need=need, max_loss_probability=max_loss_probability)  # type: ignore[arg-type]  # checked there
+    call = partial(call, max_cvar=max_cvar, scheduler=scheduler, dask=dask, processes=processes)
+    return call, portfolio_answer
 
 
 @on_forecast

@@ -29,7 +29,7 @@ class ProgressBar:
     def update(self, name: str, share: float) -> None:
         """Show the share of a task that is done, 0 to 1."""
         if name not in self.tasks:
-            told = name if name == "settings" else f"fit {name}"
+            told = name if name in ("settings", "programmes") else f"fit {name}"
             self.tasks[name] = self.bar.add_task(told, total=1.0)
         self.bar.update(self.tasks[name], completed=share)
 

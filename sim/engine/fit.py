@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import Any
 from sim.config.plan import Plan
 from sim.engine.pilots import keep
 from sim.engine.prepare import Prepared
+from sim.engine.workers import follow, inside_worker
 from sim.errors import Problem, ProblemsError
 from sim.inference.density import is_kept
 from sim.inference.fit import Sampler, fit, is_stored
@@ -98,7 +96,7 @@ def fit_each(
     def here(name: str, again: bool) -> list[Fit]:
         return _fits(kinds[name], summaries[name], jobs[name], again, _of(tell, name))
 
-    if len(to_compile) < 2:
+    if len(to_compile) < 2 or inside_worker():
         return {name: here(name, refit) for name in jobs}
     from joblib import Parallel, delayed
 
@@ -107,7 +105,7 @@ def fit_each(
     fits = {}
     try:
         workers = Parallel(
-            n_jobs=-1, return_as="generator", backend="loky", initializer=_follow, initargs=(os.getpid(),)
+            n_jobs=-1, return_as="generator", backend="loky", initializer=follow, initargs=(os.getpid(),)
         )
         done = workers(delayed(_fits)(kinds[name], summaries[name], jobs[name], refit) for name in new)
         for name, fitted in zip(new, done, strict=True):
@@ -119,18 +117,6 @@ def fit_each(
         remedy = "see that there is memory enough, and run it again: what was fitted is kept"
         raise ProblemsError(Problem(found, remedy=remedy)) from None
     return {name: fits[name] if name in fits else here(name, False) for name in jobs}
-
-
-def _follow(parent: int) -> None:
-    """Have this process end when its parent does, however that ends, and leave Ctrl-C to it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _fits(

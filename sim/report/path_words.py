@@ -21,6 +21,7 @@ _WHOLE = {
     "decision.payback_within": N_("Payback wanted within, months"),
     "decision.hurdle": N_("NPV to beat"),
     "decision.pilot.cost_per_month": N_("A month of a longer pilot"),
+    "decision.returns": N_("How benefits grow with the size"),
 }
 _ROLLOUT = {
     "delay": N_("Months until the rollout begins"),
