@@ -13,6 +13,7 @@ from sim.engine.workers import DEATHS, Workers, given_up, guarded
 from sim.errors import Problem, ProblemsError
 
 _SECONDS = 15
+_QUIET = logging.CRITICAL + 1
 
 
 @contextmanager
@@ -29,9 +30,8 @@ def reached(workers: Workers) -> Iterator[Any]:
     except ImportError:
         remedy = "install it with the extra: sim[dask] (here: uv sync --extra dask)"
         raise ProblemsError(Problem("Dask is not installed", remedy=remedy, key="--dask")) from None
-    # What goes wrong is told as a problem; the libraries' own log is for those who ask for it (SIM_LOG).
-    for name in ("distributed", "tornado"):
-        logging.getLogger(name).setLevel(max(logging.getLogger().level, logging.ERROR) + 1)
+    for name in ("distributed", "tornado"):  # what goes wrong is told as a problem
+        logging.getLogger(name).setLevel(_QUIET)
     if workers.scheduler is not None:
         try:
             client = Client(workers.scheduler, timeout=_SECONDS, set_as_default=False)
@@ -43,7 +43,9 @@ def reached(workers: Workers) -> Iterator[Any]:
             yield client
         return
     with (
-        LocalCluster(n_workers=workers.here, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(
+            n_workers=workers.here, threads_per_worker=1, dashboard_address=None, silence_logs=_QUIET
+        ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
@@ -68,7 +70,7 @@ def on_cluster(client: Any, do: Callable[[Any], Any], tasks: Sequence[Any]) -> I
         for index, task in enumerate(tasks)
     }
     try:
-        for future in as_completed(list(futures.values())):
+        for future in as_completed(list(futures.values()), loop=client.loop):
             index = int(future.key.rpartition("-")[2])
             try:
                 yield future.result()

@@ -70,7 +70,8 @@ def figures_of(measured: Measured | None, horizon: int, hurdle: float) -> Row:
     if measured is None:
         names = [f"npv_{part}" for part in _PARTS]
         names += ["roi", "roi_low", "roi_high", "roi_mcse", "payback_median", "payback_low", "payback_high"]
-        names += ["payback_never", "p_loss", "p_loss_mcse", "cvar_95", "peak_funding", "cost"]
+        names += ["payback_never", "p_loss", "p_loss_mcse", "cvar_95"]
+        names += [*NEEDS, *(f"{name}_mcse" for name in NEEDS)]
         return dict.fromkeys(names)
     metrics, probability, risk = measured.blocks(horizon, hurdle, _METRICS)
     row |= {f"npv_{part}": metrics["npv"][part] for part in _PARTS}
@@ -83,8 +84,8 @@ def figures_of(measured: Measured | None, horizon: int, hurdle: float) -> Row:
         "p_loss": probability["loss"],
         "p_loss_mcse": float(standard_error(below)),
         "cvar_95": risk["cvar_95"],
-        "peak_funding": metrics["peak_funding"]["mean"],
-        "cost": metrics["cost"]["mean"],
+        **{name: metrics[name]["mean"] for name in NEEDS},
+        **{f"{name}_mcse": metrics[name]["mcse"] for name in NEEDS},
     }
 
 

@@ -64,7 +64,10 @@ def _shown(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         if now is None or (row["chosen"], row["npv_mean"]) > (now["chosen"], now["npv_mean"]):
             best[row["programme"]] = row
     ranked = sorted(best.values(), key=lambda row: (not row["chosen"], -row["npv_mean"]))
-    return [row | {"need": row[found["need"]]} for row in map(dict, ranked[:_MOST])]
+    return [
+        row | {"need": money(row[found["need"]], row[f"{found['need']}_mcse"])}
+        for row in map(dict, ranked[:_MOST])
+    ]
 
 
 def _programmes(axes: Axes, rows: list[Mapping[str, Any]], scale: float) -> None:
@@ -73,9 +76,8 @@ def _programmes(axes: Axes, rows: list[Mapping[str, Any]], scale: float) -> None
         ends = [row["npv_low"] / scale, row["npv_high"] / scale]
         axes.plot(ends, [-place, -place], color=colour, linewidth=6, solid_capstyle="butt")
         axes.plot(row["npv_mean"] / scale, -place, "o", color=style.INK if row["chosen"] else style.MUTED)
-        need = money(row["need"], row["npv_mcse"])
         axes.annotate(
-            need, (1.0, -place), xycoords=("axes fraction", "data"), ha="right", va="center", fontsize=10,
+            row["need"], (1.0, -place), xycoords=("axes fraction", "data"), ha="right", va="center", fontsize=10,
             color=style.INK if row["chosen"] else style.MUTED, xytext=(-2, 0), textcoords="offset points",
         )  # fmt: skip
     axes.axvline(0, color=style.INK, linewidth=1.2)

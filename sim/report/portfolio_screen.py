@@ -35,7 +35,7 @@ def portfolio_lines(result: Mapping[str, Any]) -> Lines:
                 NONE if row["roi"] is None else percent(row["roi"], row["roi_mcse"]),
                 metric(MONTHS[0], payback, "median", n),
                 chance(row["p_loss"], n),
-                money(row[need], row["npv_mcse"]),
+                money(row[need], row[f"{need}_mcse"]),
             )
         )  # fmt: skip
     currency = clean(result["currency"] or "", 12)
