@@ -180,9 +180,9 @@ def portfolio(
     from sim.cli.answer import portfolio_answer
     from sim.commands.portfolio import portfolio as run
 
-    call = partial(run, configs, budget=budget, need=need, max_loss_probability=max_loss_probability)  # type: ignore[arg-type]  # checked there
-    call = partial(call, max_cvar=max_cvar, scheduler=scheduler, dask=dask, processes=processes)
-    return call, portfolio_answer
+    limits = {"budget": budget, "max_loss_probability": max_loss_probability, "max_cvar": max_cvar}
+    where = {"scheduler": scheduler, "dask": dask, "processes": processes}
+    return partial(run, configs, need=need, **limits, **where), portfolio_answer  # type: ignore[arg-type]
 
 
 @on_forecast

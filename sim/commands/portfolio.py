@@ -79,15 +79,16 @@ def portfolio(
     """Forecast many programmes and choose the set of highest expected NPV under one budget.
 
     Every config is checked before any is fitted; then each is forecast as a task of its own, whose run is
-    published like that of `sim.forecast` (without plots) and found again the next time. A config that cannot be
-    forecast does not stop the others: the answer is that of the rest, its `problems` say what to mend, and
+    published like that of `sim.forecast` (without plots) and found again the next time. A config that cannot
+    be forecast does not stop the others: the answer is that of the rest, its `problems` say what to mend, and
     the command ends in exit 2. Programmes whose forecast cannot be trusted are listed and left out unless
     that is allowed (exit 3).
 
-    The set is chosen in joint samples: what several programmes state under the same name and define in the same
-    way (a volume, a quantity, rows of one table) and a fit of the same outcome to the same data take the same
-    values in the same sample; everything else is independent between them (`sim.engine.joint`). Each
-    programme's figures therefore differ from those of its own run by Monte Carlo error where inputs multiply.
+    The set is chosen in joint samples: what several programmes state under the same name and define in the
+    same way (a volume, a quantity, rows of one table) and a fit of the same outcome to the same data take the
+    same values in the same sample; everything else is independent between them (`sim.engine.joint`). Each
+    programme's figures therefore differ from those of its own run, by Monte Carlo error, where inputs
+    multiply.
 
     Of a programme at most one treated arm in one size is taken; sizes are those of ``decision.scale``
     (`sim.engine.sized`). Its worth is the mean NPV above its ``decision.hurdle``.
@@ -101,8 +102,8 @@ def portfolio(
     need : {"peak_funding", "cost"}
         What a programme takes of the budget, on average over the samples: the most that it is ever out of
         pocket, which is what financing must cover; or all that is spent on it within the horizon, whatever
-        comes back, which is how budgets for running costs such as marketing are given out. The peaks of several
-        programmes are added, as if they fell together.
+        comes back, which is how budgets for running costs such as marketing are given out. The peaks of
+        several programmes are added, as if they fell together.
     max_loss_probability : float, optional
         Limit of the probability that the NPV of the whole set is below 0.
     max_cvar : float, optional [currency]

@@ -1,4 +1,4 @@
-"""From simulated programmes to the answer of ``sim portfolio``: the set, its price, its frontier, its table."""
+"""From simulated programmes to the answer of ``sim portfolio``: the set, its price, its frontier."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _way(member: Member, option: Option) -> Row:
 def _rows(
     members: Sequence[Member], picked: Sequence[int], ways: Sequence[tuple[Member, Option]]
 ) -> list[Row]:
-    """Return the table of programmes: a row for each arm and size, and one without figures for each left out."""
+    """Return a row for each programme, arm and size, and one without figures for each that is left out."""
     chosen = {id(ways[i][1]) for i in picked}
     rows = []
     for member in members:
@@ -168,8 +168,8 @@ def _whole(total: FloatArray, need: FloatArray, budget: float | None) -> Row:
 def _price(chooser: Chooser, best: Chosen, limits: Limits, labels: Sequence[str]) -> Row | None:
     """Return what more budget is worth, in both meanings; None without a budget.
 
-    ``lp``: what one more is worth where programmes can be taken in part, the usual shadow price. ``next``: the
-    least addition that buys a better set, what that gains, and who comes and goes; None where none does.
+    ``lp``: what one more is worth where programmes can be taken in part, the usual shadow price. ``next``:
+    the least addition that buys a better set, what that gains, and who comes and goes; None where none does.
     """
     if limits.budget is None:
         return None
@@ -231,7 +231,7 @@ def _notes(found: Row, members: Sequence[Member]) -> list[str]:
     if over:
         kind = "peak funding" if found["need"] == "peak_funding" else "cost"
         notes.append(
-            f"the budget holds on average: with a probability of {100 * over:.0f} % the set's {kind} is above it"
+            f"the budget holds on average; the set's {kind} is above it with a chance of {100 * over:.0f} %"
         )
     for what, values in (
         ("horizon in months", [member.checked.horizon for member in members]),

@@ -18,9 +18,9 @@ def configs_in(places: Sequence[str | Path], problems: Problems) -> list[Path]:
     Parameters
     ----------
     places : sequence of path
-        A file; a folder, which stands for its ``config.toml``, or else for every config in it: ``*.toml`` with
-        a ``[programme]``, and ``*/config.toml``; or a pattern with ``*``, ``?``, ``[…]`` or ``**`` for files
-        and folders.
+        A file; a folder, which stands for its ``config.toml``, or else for every config in it:
+        ``*.toml`` with a ``[programme]``, and ``*/config.toml``; or a pattern with ``*``, ``?``, ``[…]`` or
+        ``**`` for files and folders.
     problems : Problems
         Takes the places where there is none.
     """

@@ -1,13 +1,14 @@
 """Which programmes, in which size: the set of highest expected worth under a budget and limits of risk.
 
-A 0-1 programme, solved by HiGHS through `scipy.optimize.milp`. Risk is that of the whole set in joint samples:
-CVaR of its losses as a linear programme (Rockafellar & Uryasev 2000, doi:10.21314/JOR.2000.038), P(loss) with a
-0-1 variable and the smallest big M for each sample that may be a loss.
+A 0-1 programme, solved by HiGHS through `scipy.optimize.milp`. Risk is that of the whole set in joint
+samples: CVaR of its losses as a linear programme (Rockafellar & Uryasev 2000, doi:10.21314/JOR.2000.038),
+P(loss) with a 0-1 variable and the smallest big M for each sample that may be a loss.
 
 Both are exact over at most `SCENARIOS` samples, every so-many-th. The set is then held against all of them;
-where it misses a limit there, the limit over the scenarios is drawn tighter by what it misses, and the problem
-is solved again. What the solver's tolerances let through is found by adding up exactly, and cut off. What is
-returned keeps to all limits over all samples; `Chosen.optimal` and `gap` say how surely nothing is better.
+where it misses a limit there, the limit over the scenarios is drawn tighter by what it misses, and the
+problem is solved again. What the solver's tolerances let through is found by adding up exactly, and cut off.
+What is returned keeps to all limits over all samples; `Chosen.optimal` and `gap` say how surely nothing is
+better. Then `optimal` means: over the scenarios, under limits as tight as they had to be drawn.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ class Chooser:
     nodes: int = 2_000
 
     def best(self, limits: Limits) -> Chosen | None:
-        """Return the set of highest worth that keeps to the limits; None where not even the empty set does."""
+        """Return the set of highest worth within the limits; None where not even the empty set is."""
         rows = [] if limits.budget is None else [Row(self.options.need, limits.budget)]
         found = self._search(-self.options.worth, limits, rows)
         if found is None or found.optimal or limits.max_loss is None:
@@ -359,7 +360,7 @@ class _Losses:
         program.add(Row(np.zeros(self.options.count), float(self.allowed), tuple(columns)))
 
     def learn(self, total: FloatArray) -> bool:
-        """Learn what cuts off a set that loses too often over all samples; tell whether there was something."""
+        """Learn what cuts off a set that loses too often over all samples; tell whether there was any."""
         if self.limit is None or (total < 0).mean() <= self.limit + _CLOSE:
             return False
         values = total[self.rows]

@@ -35,7 +35,7 @@ def reached(workers: Workers) -> Iterator[Any]:
     if workers.scheduler is not None:
         try:
             client = Client(workers.scheduler, timeout=_SECONDS, set_as_default=False)
-        except (OSError, TimeoutError, asyncio.TimeoutError, ValueError) as error:
+        except (OSError, TimeoutError, ValueError) as error:
             found = f"no Dask scheduler answers at {workers.scheduler}: {str(error).splitlines()[0]}"
             remedy = "start one with `dask scheduler`, and workers with `dask worker ADDRESS`"
             raise ProblemsError(Problem(found, "tcp://HOST:PORT", remedy, key="--scheduler")) from None

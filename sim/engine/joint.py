@@ -1,9 +1,9 @@
 """Joint states of several programmes: what they share moves together, and nothing else does.
 
-With one seed, streams of draws are named by paths alone: two programmes with ``costs.build`` would rise and fall
-together, though their ranges have nothing to do with each other. So every source of uncertainty has its states
-put in an order of its own, drawn from what it *is*: its name and its definition. Two programmes with the same
-source get the same order, and so the same values state by state; different sources get independent orders.
+With one seed, streams of draws are named by paths alone: two programmes with ``costs.build`` would rise and
+fall together, though their ranges have nothing to do with each other. So every source of uncertainty has its
+states put in an order of its own, drawn from what it *is*: its name and its definition. Two programmes with
+the same source get the same order, and so the same values state by state; other sources get other orders.
 
 A source is a fitted outcome (the same if name, data, model, priors and sampler are), a volume forecast from
 its history (name, table, months), the rows of a table of samples (its name and content), or a quantity (name

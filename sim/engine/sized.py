@@ -1,8 +1,8 @@
 """A programme in its sizes: what it brings and needs in each, arm by arm.
 
-At size s every cost is s times as large and every benefit s to the power ``decision.returns``, which is 1 if it
-is left out: two programmes of size 1 are then worth one of size 2, and ROI and payback stay as they are. With
-0.7 the second euro brings less than the first, as in a channel whose best audience is reached first.
+At size s every cost is s times as large and every benefit s to the power ``decision.returns``, which is 1 if
+it is left out: two programmes of size 1 are then worth one of size 2, and ROI and payback stay as they are.
+With 0.7 the second euro brings less than the first, as in a channel whose best audience is reached first.
 """
 
 from __future__ import annotations

@@ -10,9 +10,10 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -192,7 +193,7 @@ def _pooled(
         initializer=follow,
         initargs=(os.getpid(),),
     )
-    try:
+    # Told when a process is replaced because it has grown, which loses nothing.
+    with warnings.catch_warnings(), suppress(BrokenProcessPool):
+        warnings.filterwarnings("ignore", message="A worker stopped", category=UserWarning)
         yield from pool(delayed(guarded)(do, index, tasks[index]) for index in list(chosen))
-    except BrokenProcessPool:
-        return

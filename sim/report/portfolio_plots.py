@@ -1,4 +1,4 @@
-"""The plot of `sim portfolio`: what each programme brings for the budget it takes, and return against risk."""
+"""The plot of `sim portfolio`: what each programme brings, and return against risk."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def draw(folder: Path, found: Mapping[str, Any]) -> Path:
             fig,
             folder / "portfolio.png",
             title=_title(found),
-            subtitle=f"Programmes by mean net present value; beside them what their {NEEDS[found['need']]} is",
+            subtitle=f"Programmes by mean net present value; at the right their {NEEDS[found['need']]}",
             below=" · ".join(part for part in parts if part),
             names=[row["programme"] for row in rows],
         )
@@ -77,7 +77,8 @@ def _programmes(axes: Axes, rows: list[Mapping[str, Any]], scale: float) -> None
         axes.plot(ends, [-place, -place], color=colour, linewidth=6, solid_capstyle="butt")
         axes.plot(row["npv_mean"] / scale, -place, "o", color=style.INK if row["chosen"] else style.MUTED)
         axes.annotate(
-            row["need"], (1.0, -place), xycoords=("axes fraction", "data"), ha="right", va="center", fontsize=10,
+            row["need"], (1.0, -place), xycoords=("axes fraction", "data"), ha="right", va="center",
+            fontsize=10,
             color=style.INK if row["chosen"] else style.MUTED, xytext=(-2, 0), textcoords="offset points",
         )  # fmt: skip
     axes.axvline(0, color=style.INK, linewidth=1.2)
@@ -134,5 +135,7 @@ def _title(found: Mapping[str, Any]) -> str:
     mean = money(whole["npv_mean"], whole["npv_mcse"])
     odds = chance(whole["p_loss"], 1 if whole["npv_low"] == whole["npv_high"] else found["samples"])
     count = len(chosen)
-    told = f"{count} programme{'s' if count != 1 else ''} together worth {mean} {clean(found['currency'], 12)} on average"
-    return f"{told}, a loss with {odds}"
+    worth = f"worth {mean} {clean(found['currency'], 12)} on average"
+    if count == 1:
+        return f"One programme is taken, {worth}; {odds} chance of a loss"
+    return f"{count} programmes are together {worth}; {odds} chance of a loss"

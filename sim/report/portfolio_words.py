@@ -16,7 +16,7 @@ def portfolio_sentence(found: Mapping[str, Any], programmes: int) -> str:
     Parameters
     ----------
     found : mapping
-        The answer: ``chosen``, ``portfolio``, ``budget``, ``need``, ``currency``, ``samples``, ``shadow_price``.
+        The answer.
     programmes : int
         How many there are to choose from.
     """
