@@ -72,7 +72,8 @@ def figures_of(measured: Measured | None, horizon: int, hurdle: float) -> Row:
         names += ["roi", "roi_low", "roi_high", "roi_mcse", "payback_median", "payback_low", "payback_high"]
         names += ["payback_never", "p_loss", "p_loss_mcse", "cvar_95"]
         names += [*NEEDS, *(f"{name}_mcse" for name in NEEDS)]
-        return dict.fromkeys(names)
+        nothing: Row = dict.fromkeys(names)
+        return nothing
     metrics, probability, risk = measured.blocks(horizon, hurdle, _METRICS)
     row |= {f"npv_{part}": metrics["npv"][part] for part in _PARTS}
     row |= {"roi": metrics["roi"]["expected"]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
 from typing import Any
 
@@ -16,15 +16,14 @@ def portfolio_lines(result: Mapping[str, Any]) -> Lines:
     """Return the table of programmes: what is taken first, then what would bring most on average."""
     need = result["need"]
     header = ("", "take", "NPV", "90 % interval", "ROI", "payback", "P(loss)", NEEDS[need])
-    captions = [
-        f"Amounts in {clean(result['currency'] or '', 12)}, payback in months; a size in brackets is not taken"
-    ]
+    currency = clean(result["currency"] or "", 12)
+    captions = [f"Amounts in {currency}, payback in months; a size in brackets is not taken"]
     known = [row for row in result["programmes"] if row["npv_mean"] is not None]
     known.sort(key=lambda row: (not row["chosen"], -row["npv_mean"]))
     arms: dict[str, set[str]] = {}
     for row in known:
         arms.setdefault(row["programme"], set()).add(row["arm"])
-    rows, letters = [], dict[str, str]()
+    rows, letters = list[Sequence[str]](), dict[str, str]()
     for row in known:
         name = row["programme"] if len(arms[row["programme"]]) == 1 else f"{row['programme']}: {row['arm']}"
         if name not in letters and len(letters) < len(ascii_uppercase):
