@@ -30,6 +30,7 @@ def sweep(
         typer.Option("--metric", help="A metric of summary.json, e.g. npv, roi, irr. The first is drawn."),
     ] = None,
     strategy: Strategy = None,
+    scheduler: Scheduler = None,
 ) -> Asked:
     """Forecast over a grid of config values, and say where investing begins to pay.
 
@@ -41,7 +42,7 @@ def sweep(
     from sim.report.sweep_screen import sweep_lines
 
     call = partial(run, config, vary=vary, metrics=metrics or DEFAULT_METRICS, strategy=strategy)
-    return call, partial(found_answer, "sweep", sweep_lines)
+    return partial(call, scheduler=scheduler), partial(found_answer, "sweep", sweep_lines)
 
 
 @on_forecast
@@ -197,6 +198,7 @@ def backtest(
     origins: Annotated[
         int, typer.Option("--origins", metavar="K", help="From how many origins, each a period earlier.")
     ] = 1,
+    scheduler: Scheduler = None,
 ) -> Asked:
     """Ask whether the pilot's model would have forecast its last periods, had it not seen them.
 
@@ -207,7 +209,7 @@ def backtest(
     from sim.commands.backtest import backtest as run
     from sim.report.backtest_screen import backtest_lines
 
-    call = partial(run, config, holdout=holdout, origins=origins)
+    call = partial(run, config, holdout=holdout, origins=origins, scheduler=scheduler)
     return call, partial(found_answer, "backtest", backtest_lines)
 
 

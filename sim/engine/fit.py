@@ -11,7 +11,7 @@ from typing import Any
 from sim.config.plan import Plan
 from sim.engine.pilots import keep
 from sim.engine.prepare import Prepared
-from sim.engine.workers import follow, inside_worker
+from sim.engine.workers import Workers, all_done, at_work, follow, inside_worker
 from sim.errors import Problem, ProblemsError
 from sim.inference.density import is_kept
 from sim.inference.fit import Sampler, fit, is_stored
@@ -55,6 +55,7 @@ def fit_each(
     *,
     refit: bool = False,
     progress: Progress | None = None,
+    workers: Workers | None = None,
 ) -> Mapping[str, list[Fit]]:
     """Return the fits of every outcome to several sets of statistics; see `fit_all`.
 
@@ -67,6 +68,8 @@ def fit_each(
         By outcome.
     store, refit, progress
         As for `fit_all`.
+    workers : Workers, optional
+        A cluster on which each fit is a task of its own.
     """
     sampler = Sampler(draws=plan.draws, tune=plan.tune, chains=plan.chains)
     jobs: dict[str, dict[str, Any]] = {
@@ -93,6 +96,9 @@ def fit_each(
         if not is_kept(models()[kinds[name]], summaries[name][0], jobs[name]["priors"], jobs[name]["source"])
     ]
 
+    if workers is not None and new:
+        return _on_workers(workers, kinds, summaries, jobs, refit, tell)
+
     def here(name: str, again: bool) -> list[Fit]:
         return _fits(kinds[name], summaries[name], jobs[name], again, _of(tell, name))
 
@@ -104,10 +110,10 @@ def fit_each(
         tell(name, 0.0)
     fits = {}
     try:
-        workers = Parallel(
+        pool = Parallel(
             n_jobs=-1, return_as="generator", backend="loky", initializer=follow, initargs=(os.getpid(),)
         )
-        done = workers(delayed(_fits)(kinds[name], summaries[name], jobs[name], refit) for name in new)
+        done = pool(delayed(_fits)(kinds[name], summaries[name], jobs[name], refit) for name in new)
         for name, fitted in zip(new, done, strict=True):
             tell(name, 1.0)
             fits[name] = fitted
@@ -117,6 +123,25 @@ def fit_each(
         remedy = "see that there is memory enough, and run it again: what was fitted is kept"
         raise ProblemsError(Problem(found, remedy=remedy)) from None
     return {name: fits[name] if name in fits else here(name, False) for name in jobs}
+
+
+def _on_workers(
+    workers: Workers,
+    kinds: Mapping[str, str],
+    summaries: Mapping[str, Sequence[PilotSummary]],
+    jobs: Mapping[str, Mapping[str, Any]],
+    refit: bool,
+    tell: Progress,
+) -> Mapping[str, list[Fit]]:
+    """Fit everything on a cluster, and take what is stored then."""
+    tasks = [(kinds[name], [summary], jobs[name], refit) for name in jobs for summary in summaries[name]]
+    with at_work(workers) as each:
+        done = iter(all_done(each(_task, tasks, lambda share: tell(next(iter(jobs)), share))))
+    return {name: [next(done)[0] for _ in summaries[name]] for name in jobs}
+
+
+def _task(task: tuple[str, Sequence[PilotSummary], Mapping[str, Any], bool]) -> list[Fit]:
+    return _fits(*task)
 
 
 def _fits(

@@ -72,22 +72,17 @@ def figures_of(measured: Measured | None, horizon: int, hurdle: float) -> Row:
         names += ["roi", "roi_low", "roi_high", "roi_mcse", "payback_median", "payback_low", "payback_high"]
         names += ["payback_never", "p_loss", "p_loss_mcse", "cvar_95"]
         names += [*NEEDS, *(f"{name}_mcse" for name in NEEDS)]
-        nothing: Row = dict.fromkeys(names)
-        return nothing
+        return dict.fromkeys(names)
     metrics, probability, risk = measured.blocks(horizon, hurdle, _METRICS)
     row |= {f"npv_{part}": metrics["npv"][part] for part in _PARTS}
     row |= {"roi": metrics["roi"]["expected"]}
     row |= {f"roi_{part}": metrics["roi"][part] for part in ("low", "high", "mcse")}
     row |= {f"payback_{part}": metrics["payback_months"][part] for part in ("median", "low", "high")}
     below = (measured.samples["npv"] < 0).astype(np.float64)
-    return row | {
-        "payback_never": metrics["payback_months"]["never"],
-        "p_loss": probability["loss"],
-        "p_loss_mcse": float(standard_error(below)),
-        "cvar_95": risk["cvar_95"],
-        **{name: metrics[name]["mean"] for name in NEEDS},
-        **{f"{name}_mcse": metrics[name]["mcse"] for name in NEEDS},
-    }
+    row |= {"payback_never": metrics["payback_months"]["never"], "p_loss": probability["loss"]}
+    row |= {"p_loss_mcse": float(standard_error(below)), "cvar_95": risk["cvar_95"]}
+    row |= {name: metrics[name]["mean"] for name in NEEDS}
+    return row | {f"{name}_mcse": metrics[name]["mcse"] for name in NEEDS}
 
 
 def _option(world: World, arm: str, size: float) -> Option:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sim.engine.runs import all_cores
-from sim.errors import Problem, ProblemsError, problem_of
+from sim.errors import Problem, Problems, ProblemsError, problem_of
 
 DEATHS = 3
 """How many workers may die over a task before it is given up."""
@@ -134,6 +134,24 @@ def follow(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def all_done[R](results: Sequence[R | Failed]) -> list[R]:
+    """Return the results where every one of them is needed.
+
+    Raises
+    ------
+    ProblemsError
+        With the problems of all tasks that failed.
+    """
+    done, problems = list[R](), Problems()
+    for result in results:
+        if isinstance(result, Failed):
+            problems.found += [problem for problem in result.problems if problem not in problems.found]
+        else:
+            done.append(result)
+    problems.raise_if_any()
+    return done
 
 
 def given_up(deaths: int) -> Failed:
