@@ -349,3 +349,13 @@ def test_a_marketing_budget_is_split_between_channels(tmp_path: Path) -> None:
         assert len(result["chosen"]) >= 2
     assert large["portfolio"]["npv_mean"] > small["portfolio"]["npv_mean"]
     assert {row["input"] for row in small["shared"]} == {"outcomes.order.value.margin"}
+
+
+@pytest.mark.slow  # three fits, twice
+@pytest.mark.filterwarnings("default")  # of the cluster's own threads and sockets
+def test_fits_on_a_cluster_are_those_of_one_process(tmp_path: Path) -> None:
+    folder = ROOT / "configs" / "portfolio"
+    alone = portfolio([folder], budget=120_000, need="cost", out=tmp_path / "one", processes=1)
+    found = portfolio([folder], budget=120_000, need="cost", out=tmp_path / "two", processes=2, dask=True)
+    mine, theirs = (pq.read_table(each.path / "samples.parquet") for each in (found, alone))
+    assert mine.equals(theirs)

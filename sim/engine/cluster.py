@@ -37,7 +37,7 @@ def reached(workers: Workers) -> Iterator[Any]:
             client = Client(workers.scheduler, timeout=_SECONDS, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
             found = f"no Dask scheduler answers at {workers.scheduler}: {str(error).splitlines()[0]}"
-            remedy = "start one with `dask scheduler`, and workers with `dask worker ADDRESS`"
+            remedy = "start one with `dask scheduler`, and workers with `dask worker ADDRESS --nthreads 1`"
             raise ProblemsError(Problem(found, "tcp://HOST:PORT", remedy, key="--scheduler")) from None
         with client:
             yield client
@@ -65,7 +65,7 @@ def on_cluster(client: Any, do: Callable[[Any], Any], tasks: Sequence[Any]) -> I
     name = secrets.token_hex(4)
     futures = {
         f"sim-{name}-{index}": client.submit(
-            guarded, do, index, task, key=f"sim-{name}-{index}", pure=False, retries=DEATHS
+            _there, do, index, task, key=f"sim-{name}-{index}", pure=False, retries=DEATHS
         )
         for index, task in enumerate(tasks)
     }
@@ -82,3 +82,14 @@ def on_cluster(client: Any, do: Callable[[Any], Any], tasks: Sequence[Any]) -> I
         raise ProblemsError(
             Problem("the scheduler was lost before all was done", remedy=remedy, key="--scheduler")
         ) from None
+
+
+def _there(do: Callable[[Any], Any], index: int, task: Any) -> tuple[int, Any]:
+    """Do a task on a worker, as it would be done without Dask.
+
+    Left alone, xarray guards the posterior that it writes to memory by a lock of the whole cluster.
+    """
+    from dask import config
+
+    with config.set(scheduler="synchronous"):
+        return guarded(do, index, task)
