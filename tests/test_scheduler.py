@@ -20,7 +20,9 @@ def scheduler() -> Iterator[str]:
     """A scheduler with two workers on this machine."""
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=60) as cluster:
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=60
+    ) as cluster:
         yield cluster.scheduler_address
 
 

@@ -126,7 +126,7 @@ def test_a_lost_scheduler_is_told(tmp_path: Path) -> None:
 import signal, threading, time
 from distributed import LocalCluster
 if __name__ == "__main__":
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
         open({str(tmp_path / "address")!r} + ".new", "w").write(cluster.scheduler_address)
         import os; os.rename({str(tmp_path / "address")!r} + ".new", {str(tmp_path / "address")!r})
         time.sleep(120)

@@ -44,7 +44,7 @@ def reached(workers: Workers) -> Iterator[Any]:
         return
     with (
         LocalCluster(
-            n_workers=workers.here, threads_per_worker=1, dashboard_address=None, silence_logs=_QUIET
+            n_workers=workers.here, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=_QUIET
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
