@@ -9,7 +9,7 @@ import numpy as np
 from sim.decision.portfolio import Chooser, Limits, Options, cvar
 
 POINTS = 12
-_SCENARIOS, _NODES = 200, 500  # a point need not be proven: it says so
+_SCENARIOS, _NODES = 200, 100  # a point need not be proven: it says so
 
 
 @dataclass(frozen=True, slots=True)

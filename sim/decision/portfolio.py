@@ -26,6 +26,8 @@ TAIL = 0.05
 """Share of the samples whose mean loss CVaR is."""
 SCENARIOS = 500
 _ROUNDS = 12
+_UNPROVEN = 3
+"""Searches that end at their limit of branches before the best set known is taken."""
 _CLOSE = 1e-9
 _MORE = 20
 """Samples that enter beyond those that cut a set off."""
@@ -271,7 +273,7 @@ class Chooser:
         options, scenes = self.options, self._scenes()
         tighter, losses, rows = 0.0, _Losses(options, limits.max_loss, scenes), list(rows)
         known: tuple[int, ...] = ()  # the best so far that keeps to all limits
-        seen, bound, proven = set[tuple[int, ...]](), np.inf, True
+        seen, bound, proven, stopped = set[tuple[int, ...]](), np.inf, True, 0
         for _ in range(_ROUNDS):
             program = Program(options.programme, self.nodes)
             for row in rows:
@@ -289,8 +291,11 @@ class Chooser:
                 worth = options.worth_of(known)
                 proven = proven and (above is not None or options.worth_of(picked) >= worth)
                 return Chosen(known, worth, worth if proven else max(bound, worth), proven)
+            stopped += not found.optimal
             if above is None:
                 known = max(known, self._repaired(picked, limits), key=options.worth_of)
+            if stopped == _UNPROVEN:
+                break
             new = losses.learn(total)
             over = 0.0 if limits.max_cvar is None else cvar(total) - limits.max_cvar
             if over > _CLOSE * options.scale and cvar(total[scenes]) <= (limits.max_cvar or 0.0) - tighter + (
