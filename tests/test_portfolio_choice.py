@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.decision.frontier import frontier
-from sim.decision.portfolio import Chooser, Limits, Options, cvar
+from sim.decision.portfolio import Chooser, Limits
+from sim.decision.risk import Options, cvar
 
 MONEY = st.integers(-50, 100).map(float)
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from sim.commands.portfolio_tasks import Checked, Simulated
 from sim.decision.frontier import frontier
-from sim.decision.portfolio import Chooser, Chosen, Limits, Options, cvar
+from sim.decision.portfolio import Chooser, Chosen, Limits
+from sim.decision.risk import Options, cvar
 from sim.engine.sized import Need, Option, figures_of
 from sim.finance.spread import distribution
 from sim.records.arrays import FloatArray

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.decision.portfolio import Chooser, Limits, Options, cvar
+from sim.decision.portfolio import Chooser, Limits
+from sim.decision.risk import Options, cvar
 
 POINTS = 12
 _SCENARIOS, _NODES = 200, 100  # a point need not be proven: it says so

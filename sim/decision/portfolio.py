@@ -15,22 +15,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
 from sim.decision.program import Program, Row
+from sim.decision.risk import CLOSE, Losses, Options, add_cvar, cvar, worst
 from sim.records.arrays import FloatArray, IntArray
 
-TAIL = 0.05
-"""Share of the samples whose mean loss CVaR is."""
 SCENARIOS = 500
 _ROUNDS = 12
 _UNPROVEN = 3
 """Searches that end at their limit of branches before the best set known is taken."""
-_CLOSE = 1e-9
-_MORE = 20
-"""Samples that enter beyond those that cut a set off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,56 +44,6 @@ class Limits:
     budget: float | None = None
     max_cvar: float | None = None
     max_loss: float | None = None
-
-
-@dataclass(frozen=True)
-class Options:
-    """The ways in which programmes can be taken.
-
-    Parameters
-    ----------
-    npv : (sample, option) array [currency]
-        Row i is one joint state of all programmes.
-    need : (option,) array [currency], ≥ 0
-        What an option takes of the budget.
-    programme : (option,) array of int
-        Of a programme at most one option is taken.
-    hurdle : (option,) array [currency]
-        What not taking the programme pays.
-    """
-
-    npv: FloatArray
-    need: FloatArray
-    programme: IntArray
-    hurdle: FloatArray
-
-    @cached_property
-    def worth(self) -> FloatArray:
-        """Mean NPV above the hurdle, (option,)."""
-        worth: FloatArray = self.npv.mean(axis=0) - self.hurdle
-        return worth
-
-    @cached_property
-    def scale(self) -> float:
-        """Largest amount, which everything is divided by for the solver."""
-        return float(np.abs(self.npv).max(initial=0.0)) or 1.0
-
-    @property
-    def count(self) -> int:
-        """Number of options."""
-        return int(self.npv.shape[1])
-
-    def total(self, picked: Sequence[int]) -> FloatArray:
-        """Return the NPV of a set by sample."""
-        return self.npv[:, list(picked)].sum(axis=1)
-
-    def worth_of(self, picked: Sequence[int]) -> float:
-        """Return the mean NPV of a set above its hurdles."""
-        return float(self.worth[list(picked)].sum())
-
-    def need_of(self, picked: Sequence[int]) -> float:
-        """Return what a set takes of the budget."""
-        return float(self.need[list(picked)].sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,30 +70,6 @@ class Chosen:
     def gap(self) -> float:
         """Return how far the bound is above the worth, as a share of the bound."""
         return max(self.bound - self.worth, 0.0) / self.bound if self.bound > 0 else 0.0
-
-
-def worst(total: FloatArray, share: float = TAIL) -> FloatArray:
-    """Return the weights of the samples whose mean is the lowest of any such share, (sample,)."""
-    k = share * len(total)
-    whole = int(k + _CLOSE)
-    order = np.argsort(total, kind="stable")
-    weights = np.zeros(len(total))
-    weights[order[:whole]] = 1 / k
-    if k - whole > _CLOSE:
-        weights[order[whole]] = (k - whole) / k
-    return weights
-
-
-def cvar(total: FloatArray, share: float = TAIL) -> float:
-    """Return the mean loss in the worst samples; losses are positive.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> cvar(np.arange(-10.0, 90.0))
-    8.0
-    """
-    return -float(worst(total, share) @ total) + 0.0
 
 
 @dataclass(frozen=True)
@@ -193,7 +114,7 @@ class Chooser:
             The budget is set aside.
         """
         options = self.options
-        least = best.worth + _CLOSE * float(np.abs(options.worth).max(initial=0.0))
+        least = best.worth + CLOSE * float(np.abs(options.worth).max(initial=0.0))
         free = Limits(None, limits.max_cvar, limits.max_loss)
         # What is worth more than the best within the budget needs more than it.
         rows = [Row(-options.worth, -least), Row(-options.need, -(limits.budget or 0.0))]
@@ -208,10 +129,10 @@ class Chooser:
             program.add(Row(options.need, budget))
         scale = options.scale
         column = program.column(cost=1.0, low=-options.count, high=0.0)  # CVaR; the empty set has 0
-        _add_cvar(program, options, self._scenes(), 0.0, below=column)
+        add_cvar(program, options, self._scenes(), 0.0, below=column)
         found = program.solve(np.zeros(options.count))
         picked = () if found is None else found.picked
-        kept = self._keeps(picked, Limits(budget)) and cvar(options.total(picked)) < _CLOSE * scale
+        kept = self._keeps(picked, Limits(budget)) and cvar(options.total(picked)) < CLOSE * scale
         return picked if kept else ()
 
     def price(self, limits: Limits) -> float:
@@ -224,7 +145,7 @@ class Chooser:
         program = Program(self.options.programme)
         program.add(Row(self.options.need, limits.budget))
         if limits.max_cvar is not None:
-            _add_cvar(program, self.options, self._scenes(), limits.max_cvar)
+            add_cvar(program, self.options, self._scenes(), limits.max_cvar)
         duals = program.relax(-self.options.worth)
         return 0.0 if duals is None else max(-float(duals[0]), 0.0)
 
@@ -240,9 +161,9 @@ class Chooser:
         # Exactly but for the last digits of a sum.
         if limits.budget is not None and self.options.need_of(picked) > limits.budget * (1 + 1e-12):
             return False
-        if limits.max_cvar is not None and cvar(total) > limits.max_cvar + _CLOSE * self.options.scale:
+        if limits.max_cvar is not None and cvar(total) > limits.max_cvar + CLOSE * self.options.scale:
             return False
-        return limits.max_loss is None or float((total < 0).mean()) <= limits.max_loss + _CLOSE
+        return limits.max_loss is None or float((total < 0).mean()) <= limits.max_loss + CLOSE
 
     def _repaired(self, picked: Sequence[int], limits: Limits) -> tuple[int, ...]:
         """Return a set near this one that keeps to the limits; the empty one where none is found.
@@ -271,7 +192,7 @@ class Chooser:
             What the set must be worth more than.
         """
         options, scenes = self.options, self._scenes()
-        tighter, losses, rows = 0.0, _Losses(options, limits.max_loss, scenes), list(rows)
+        tighter, losses, rows = 0.0, Losses(options, limits.max_loss, scenes), list(rows)
         known: tuple[int, ...] = ()  # the best so far that keeps to all limits
         seen, bound, proven, stopped = set[tuple[int, ...]](), np.inf, True, 0
         for _ in range(_ROUNDS):
@@ -279,7 +200,7 @@ class Chooser:
             for row in rows:
                 program.add(row)
             if limits.max_cvar is not None:
-                _add_cvar(program, options, scenes, limits.max_cvar - tighter)
+                add_cvar(program, options, scenes, limits.max_cvar - tighter)
             losses.add_to(program)
             found = program.solve(cost)
             if found is None:
@@ -298,7 +219,7 @@ class Chooser:
                 break
             new = losses.learn(total)
             over = 0.0 if limits.max_cvar is None else cvar(total) - limits.max_cvar
-            if over > _CLOSE * options.scale and cvar(total[scenes]) <= (limits.max_cvar or 0.0) - tighter + (
+            if over > CLOSE * options.scale and cvar(total[scenes]) <= (limits.max_cvar or 0.0) - tighter + (
                 1e-6 * options.scale
             ):  # the scenarios hide how bad its worst samples are
                 tighter, new = tighter + over, len(scenes) < len(total)
@@ -319,62 +240,3 @@ def _other_than(picked: Sequence[int], count: int) -> Row:
     inside = -np.ones(count)
     inside[list(picked)] = 1.0
     return Row(inside, len(picked) - 1.0)
-
-
-def _add_cvar(
-    program: Program, options: Options, scenes: IntArray, limit: float, below: int | None = None
-) -> None:
-    """Add the limit of CVaR over some samples: ``t + Σ max(loss − t, 0) / (share · n)`` for some t.
-
-    Parameters
-    ----------
-    below : int, optional
-        A column that CVaR, in units of the options' scale, must not be above, in place of the limit.
-    """
-    scale, k = options.scale, TAIL * len(scenes)
-    t = program.column(low=-options.count, high=options.count)
-    tail = []
-    for sample in scenes:
-        beyond = program.column(high=2.0 * options.count)
-        program.add(Row(-options.npv[sample] / scale, 0.0, ((t, -1.0), (beyond, -1.0))))
-        tail.append((beyond, 1 / k))
-    extra = ((t, 1.0), *tail) if below is None else ((t, 1.0), *tail, (below, -1.0))
-    program.add(Row(np.zeros(options.count), limit / scale, extra))
-
-
-class _Losses:
-    """The limit of P(loss) over some of the samples: those that were found to be losses of some set."""
-
-    def __init__(self, options: Options, limit: float | None, scenes: IntArray) -> None:
-        self.options, self.limit, self.rows = options, limit, scenes
-        self.allowed = 0 if limit is None else int(limit * len(scenes) + _CLOSE)
-        self.known: list[int] = []
-
-    def add_to(self, program: Program) -> None:
-        """Add a 0-1 column for every known sample, 1 where it may be a loss, and how many may be."""
-        if not self.known:
-            return
-        columns = []
-        for sample in self.known:
-            npv = self.options.npv[sample]
-            most = np.zeros(int(self.options.programme.max()) + 1)
-            np.maximum.at(most, self.options.programme, -npv)
-            column = program.column(integral=True)
-            columns.append((column, 1.0))
-            program.add(Row(-npv, 0.0, ((column, -float(most.sum())),)))
-        program.add(Row(np.zeros(self.options.count), float(self.allowed), tuple(columns)))
-
-    def learn(self, total: FloatArray) -> bool:
-        """Learn what cuts off a set that loses too often over all samples; tell whether there was any."""
-        if self.limit is None or (total < 0).mean() <= self.limit + _CLOSE:
-            return False
-        values = total[self.rows]
-        lost = self.rows[np.argsort(values, kind="stable")[: int((values < 0).sum())]]
-        if len(lost) > self.allowed:
-            new = [int(sample) for sample in lost if sample not in self.known]
-            self.known += new[: self.allowed + 1 + _MORE]
-            return bool(new)
-        # These samples hide how often it loses.
-        excess, before = float((total < 0).mean()) - self.limit, self.allowed
-        self.allowed = max(before - max(int(np.ceil(excess * len(self.rows))), 1), 0)
-        return self.allowed < before
