@@ -6,14 +6,14 @@ import argparse
 import datetime as dt
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-
-from joblib import Parallel, delayed
 
 from calibration import report
 from calibration.cells import Cell, cells
 from calibration.run import Ranks, calibrate
 from calibration.verdict import FALSE_ALARM, judge, tests
+from sim.engine.workers import Workers, all_done, at_work
 
 AGAIN = 2000
 """Datasets of the rerun of a failed cell."""
@@ -27,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--again", type=int, default=AGAIN, help="datasets of the rerun of a failed cell")
     parser.add_argument("--seed", type=int, default=20260101)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument(
+        "--scheduler", help="Dask scheduler whose workers see the same files, tcp://HOST:PORT"
+    )
     parser.add_argument("--cells", nargs="*", default=[], help="names such as churn or churn-randomised")
     parser.add_argument("--page", type=Path, default=root / "docs" / "calibration.md")
     parser.add_argument("--store", type=Path, default=root / "results" / ".calibration")
@@ -56,9 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(chosen: Sequence[Cell], n: int, seed: int, options: argparse.Namespace) -> Mapping[Cell, Ranks]:
     """Calibrate cells side by side; each keeps its ranks as they come."""
-    jobs = (delayed(calibrate)(cell, n, seed=seed, store=options.store) for cell in chosen)
-    made = Parallel(n_jobs=min(options.processes, max(len(chosen), 1)))(jobs)
-    return dict(zip(chosen, made, strict=True))
+    if not chosen:
+        return {}
+    do = partial(calibrate, n=n, seed=seed, store=options.store.resolve())
+    with at_work(Workers(options.scheduler, processes=options.processes)) as each:
+        return dict(zip(chosen, all_done(each(do, chosen)), strict=True))
 
 
 if __name__ == "__main__":

@@ -85,6 +85,8 @@ MEANINGS: Mapping[str, str] = {
     "Decision.payback_within": "Months within which it is to pay back; its probability is told.",
     "Decision.pilot": "Cost and lengths of a longer pilot, for `sim pilot`.",
     "Decision.stage": "A first stage that may be stopped, for `sim pilot`.",
+    "Decision.scale": "Sizes in which `sim portfolio` may take the programme: 2 doubles every cost, and every benefit as `returns` has it.",
+    "Decision.returns": "Benefits at size s are s to this power: 1 (left out) doubles them with the costs, 0.7 makes a second euro bring less.",
     "Extension.cost_per_month": "What a further month of pilot costs.",
     "Sampling.draws": "Draws per chain that are kept.",
     "Sampling.tune": "Draws per chain to adapt the sampler.",

@@ -4,7 +4,7 @@ The public names are loaded when first used, so that ``import sim`` stays light.
 
 >>> import sim
 >>> " ".join(sorted(name for name in dir(sim) if not name.startswith("_")))
-'ProblemsError Result backtest check compare forecast longer_pilot sensitivity sweep target track'
+'ProblemsError Result backtest check compare forecast longer_pilot portfolio sensitivity sweep target track'
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sim.commands.compare import compare
     from sim.commands.forecast import Result, forecast
     from sim.commands.pilot import longer_pilot
+    from sim.commands.portfolio import portfolio
     from sim.commands.sensitivity import sensitivity
     from sim.commands.sweep import sweep
     from sim.commands.target import target
@@ -32,6 +33,7 @@ __all__ = [
     "compare",
     "forecast",
     "longer_pilot",
+    "portfolio",
     "sensitivity",
     "sweep",
     "target",
@@ -46,6 +48,7 @@ _HOME = {
     "compare": "sim.commands.compare",
     "forecast": "sim.commands.forecast",
     "longer_pilot": "sim.commands.pilot",
+    "portfolio": "sim.commands.portfolio",
     "sensitivity": "sim.commands.sensitivity",
     "sweep": "sim.commands.sweep",
     "target": "sim.commands.target",

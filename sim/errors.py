@@ -125,3 +125,19 @@ class Problems:
         """Raise one ``ProblemsError`` with everything noted so far."""
         if self.found:
             raise ProblemsError(*self.found)
+
+
+# What sim itself mixed up has these; anything else is the system's refusal.
+_OWN = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
+
+
+def problem_of(error: BaseException) -> Problem | None:
+    """Return what the machine refused, as a problem of one line; None for an error of sim's own."""
+    if isinstance(error, MemoryError):
+        return Problem(
+            "there is not enough memory for this; take fewer samples (`draws`), months or segments"
+        )
+    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, _OWN):
+        file = None if error.filename is None else str(error.filename)
+        return Problem(f"the system refused: {error.strerror or error}", file=file)
+    return None

@@ -14,8 +14,8 @@ import typer
 
 from sim.cli import catalogue, decide, start
 from sim.cli.answer import DONE, INTERRUPTED, TERMINATED, USAGE, Answer, say
-from sim.cli.faults import problem_of, tell
-from sim.errors import Problem, ProblemsError
+from sim.cli.faults import tell
+from sim.errors import Problem, ProblemsError, problem_of
 
 GRACE_SECONDS = 3.0
 
@@ -41,6 +41,7 @@ for command in (
     decide.target,
     decide.pilot,
     decide.compare,
+    decide.portfolio,
     decide.backtest,
     decide.track,
     catalogue.models,

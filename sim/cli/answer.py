@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from sim.cli.faults import tell_unsaid
+from sim.cli.faults import tell, tell_unsaid
 from sim.errors import printable
 
 DONE, BUG, USAGE, UNTRUSTED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
@@ -103,5 +103,35 @@ def found_answer(command: str, lines: Callable[[Any], Any], found: Any, *, quiet
         sentence=found.sentence,
         result={**found.result, "path": str(found.path)},
         checks=found.forecast.summary["checks"],
+        show=show,
+    )
+
+
+def portfolio_answer(found: Any, *, quiet: bool) -> Answer:
+    """Return the answer of `sim portfolio`; what must be mended goes before what cannot be trusted."""
+    problems, trusted = found.problems, bool(found.result["trusted"])
+
+    def show() -> None:
+        if quiet:
+            say(str(found.path))
+        else:
+            from rich.console import Console
+
+            from sim.report.answer_screen import show as show_screen
+            from sim.report.portfolio_screen import portfolio_lines
+
+            notes = found.result["notes"]
+            show_screen(found.sentence, portfolio_lines(found.result), found.path, Console(), notes)
+        if problems:
+            tell("\n".join(map(str, problems)))
+
+    return Answer(
+        "portfolio",
+        code=USAGE if problems else DONE if trusted else UNTRUSTED,
+        run=str(found.path),
+        trusted=trusted,
+        sentence=found.sentence,
+        result={**found.result, "path": str(found.path)},
+        problems=[problem.as_dict() for problem in problems],
         show=show,
     )

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sim.cli.answer import found_answer
-from sim.cli.options import Config, Strategy
+from sim.cli.options import Config, Scheduler, Strategy
 from sim.cli.shared import Asked, on_forecast
 
 
@@ -30,6 +30,7 @@ def sweep(
         typer.Option("--metric", help="A metric of summary.json, e.g. npv, roi, irr. The first is drawn."),
     ] = None,
     strategy: Strategy = None,
+    scheduler: Scheduler = None,
 ) -> Asked:
     """Forecast over a grid of config values, and say where investing begins to pay.
 
@@ -41,7 +42,7 @@ def sweep(
     from sim.report.sweep_screen import sweep_lines
 
     call = partial(run, config, vary=vary, metrics=metrics or DEFAULT_METRICS, strategy=strategy)
-    return call, partial(found_answer, "sweep", sweep_lines)
+    return partial(call, scheduler=scheduler), partial(found_answer, "sweep", sweep_lines)
 
 
 @on_forecast
@@ -141,6 +142,51 @@ def compare(
 
 
 @on_forecast
+def portfolio(
+    configs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Configs, folders with configs, or patterns such as 'pilots/*.toml'.", show_default=False
+        ),
+    ],
+    budget: Annotated[float | None, typer.Option("--budget", help="For all programmes together.")] = None,
+    need: Annotated[
+        str,
+        typer.Option(
+            "--need",
+            metavar="peak_funding|cost",
+            help="What a programme takes of the budget: the most it is ever out of pocket, or all it costs.",
+        ),
+    ] = "peak_funding",
+    max_loss_probability: Annotated[
+        float | None,
+        typer.Option("--max-loss-probability", metavar="P", help="Limit of the chance that the whole loses."),
+    ] = None,
+    max_cvar: Annotated[
+        float | None,
+        typer.Option("--max-cvar", metavar="N", help="Limit of the mean loss in the worst 5 % of samples."),
+    ] = None,
+    scheduler: Scheduler = None,
+    dask: Annotated[bool, typer.Option("--dask", help="Use a Dask cluster on this machine.")] = False,
+    processes: Annotated[
+        int | None, typer.Option("--processes", help="On this machine; by default as many as cores.", min=1)
+    ] = None,
+) -> Asked:
+    """Choose among many programmes: the set, and the sizes, of highest expected NPV under a budget.
+
+    Forecasts each config as a task of its own (stored fits and runs are reused) and simulates all in joint
+    samples: what several programmes share moves together. A config that cannot be forecast is told (exit 2)
+    and the others finish. `--set` holds for all of them. The answer lies in results/portfolio.
+    """
+    from sim.cli.answer import portfolio_answer
+    from sim.commands.portfolio import portfolio as run
+
+    limits = {"budget": budget, "max_loss_probability": max_loss_probability, "max_cvar": max_cvar}
+    where = {"scheduler": scheduler, "dask": dask, "processes": processes}
+    return partial(run, configs, need=need, **limits, **where), portfolio_answer  # type: ignore[arg-type]
+
+
+@on_forecast
 def backtest(
     config: Config,
     holdout: Annotated[
@@ -152,6 +198,7 @@ def backtest(
     origins: Annotated[
         int, typer.Option("--origins", metavar="K", help="From how many origins, each a period earlier.")
     ] = 1,
+    scheduler: Scheduler = None,
 ) -> Asked:
     """Ask whether the pilot's model would have forecast its last periods, had it not seen them.
 
@@ -162,7 +209,7 @@ def backtest(
     from sim.commands.backtest import backtest as run
     from sim.report.backtest_screen import backtest_lines
 
-    call = partial(run, config, holdout=holdout, origins=origins)
+    call = partial(run, config, holdout=holdout, origins=origins, scheduler=scheduler)
     return call, partial(found_answer, "backtest", backtest_lines)
 
 

@@ -6,22 +6,7 @@ import os
 import sys
 from contextlib import suppress
 
-from sim.errors import Problem, printable
-
-# What sim itself mixed up has these; anything else is the system's refusal.
-_OWN = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
-
-
-def problem_of(error: BaseException) -> Problem | None:
-    """Return what the machine refused, as a problem of one line; None for an error of sim's own."""
-    if isinstance(error, MemoryError):
-        return Problem(
-            "there is not enough memory for this; take fewer samples (`draws`), months or segments"
-        )
-    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, _OWN):
-        file = None if error.filename is None else str(error.filename)
-        return Problem(f"the system refused: {error.strerror or error}", file=file)
-    return None
+from sim.errors import printable
 
 
 def tell(text: str) -> None:

@@ -39,4 +39,12 @@ Language = Annotated[
 Strategy = Annotated[
     str | None, typer.Option("--strategy", help="Treated arm to tell of; by default the best on average.")
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="tcp://HOST:PORT",
+        help="Address of a Dask scheduler whose workers see the same files.",
+    ),
+]
 RESULTS = Path("results")

@@ -8,7 +8,7 @@ from typing import Any
 
 from sim.report.names import clean
 
-_COUNTED = ("settings", "lengths of pilot")
+_COUNTED = ("settings", "programmes", "lengths of pilot")
 """What is told besides fits, which have the names of outcomes."""
 
 

@@ -16,6 +16,7 @@ from sim.engine.backtest import condensed, overall, score, splits
 from sim.engine.fit import Progress, fit_each
 from sim.engine.hindcast import Hindcast, Split, hindcast
 from sim.engine.prepare import prepare
+from sim.engine.workers import Workers
 from sim.errors import Problems
 from sim.records.fit import Fit
 from sim.report.rows import write_rows
@@ -42,6 +43,7 @@ def backtest(
     *,
     holdout: int,
     origins: int = 1,
+    scheduler: str | None = None,
     sets: Sequence[str] = (),
     out: str | Path = DEFAULT_OUT,
     seed: int | None = None,
@@ -64,6 +66,8 @@ def backtest(
         How many of the last periods are held out.
     origins : int
         How many times: the last `holdout` periods, then as many one period earlier, and so on.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers see the same files: each fit is a task there.
     sets, out, seed, refit, allow_untrusted
         As for `sim.forecast`.
     progress : callable, optional
@@ -94,9 +98,10 @@ def backtest(
         fits = fit_each(
             plan,
             {name: of for name, of in trainings.items() if of},
-            fit_store(out),
+            fit_store(out) if scheduler is None else fit_store(out).resolve(),
             refit=refit,
             progress=progress,
+            workers=None if scheduler is None else Workers(scheduler),
         )
         found = _scored(plan, made, fits, allow_untrusted)
         found |= {"holdout": holdout, "origins": origins, "left_out": left_out}

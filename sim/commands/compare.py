@@ -89,7 +89,7 @@ def compare(
         if key not in runs:  # the same config twice is fitted once
             runs[key] = run(one, Path(out), refit=refit, allow_untrusted=allow_untrusted, progress=progress)
     results = [runs[one.plan.name, one.run_id(allow_untrusted=allow_untrusted)] for one in prepared]
-    names = _names(prepared, configs)
+    names = told_apart([one.plan.name for one in prepared], configs)
     trusted = all(result.trusted for result in results)
 
     def build(folder: Path) -> Mapping[str, Any]:
@@ -151,9 +151,9 @@ def _prepare(
     return prepared
 
 
-def _names(prepared: Sequence[Prepared], configs: Sequence[str | Path]) -> list[str]:
+def told_apart(names: Sequence[str], configs: Sequence[str | Path]) -> list[str]:
     """Return a name for each config; what has the same name is told apart by its file, else by a number."""
-    names = [one.plan.name for one in prepared]
+    names = list(names)
     files = [Path(config).resolve() for config in configs]
     places = [f.parent.name if f.stem == "config" else f.stem for f in files]
     for tails in ([f" ({place})" for place in places], [f" #{i + 1}" for i in range(len(names))]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from sim.commands.forecast import DEFAULT_OUT
 from sim.commands.settings import Axis, axis_of, check_axes, check_money, check_strategy, parse_axis
 from sim.engine.crossing import Crossing, crossings
 from sim.engine.fit import Progress, part_of
-from sim.engine.grid import Row, figures_at, simulate
+from sim.engine.grid import Row, figures_at, simulate, simulate_on
 from sim.engine.study import Setting, Study
+from sim.engine.workers import Workers
 from sim.errors import Problems
 from sim.finance.metrics import METRICS
 from sim.report.rows import write_rows
@@ -28,6 +30,7 @@ def sweep(
     vary: Sequence[str] | Mapping[str, Sequence[float]],
     metrics: Sequence[str] = DEFAULT_METRICS,
     strategy: str | None = None,
+    scheduler: str | None = None,
     sets: Sequence[str] = (),
     out: str | Path = DEFAULT_OUT,
     seed: int | None = None,
@@ -50,6 +53,9 @@ def sweep(
         Names of ``metrics`` of a summary; the first is drawn. The NPV is always in the table.
     strategy : str, optional
         Treated arm that the sentence and the plot tell of; by default the best on average. The table has all.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers see the same files: settings are simulated there. Pays for
+        thousands of them, or where settings must be fitted anew.
     sets, out, seed, refit, allow_untrusted
         As for `sim.forecast`.
     progress : callable, optional
@@ -75,7 +81,8 @@ def sweep(
 
     def build(folder: Path) -> Mapping[str, Any]:
         told = strategy or str(forecast.summary["best"])
-        found = _swept(study, axes, asked, told, allow_untrusted, progress)
+        workers = None if scheduler is None else Workers(scheduler)
+        found = _swept(study, axes, asked, told, allow_untrusted, progress, workers)
         write_rows(folder, "sweep", found["rows"])
         from sim.report.sweep_plots import draw
 
@@ -124,11 +131,13 @@ def _swept(
     strategy: str,
     allow_untrusted: bool,
     progress: Progress | None,
+    workers: Workers | None,
 ) -> Row:
     """Return the answer, and under ``drawn`` the rows of the plot."""
     plan = study.plan
     grid = [(axis.key, axis.values) for axis in axes]
-    rows = simulate(study, grid, metrics, allow_untrusted=allow_untrusted, tell=part_of(progress, "settings"))
+    there = simulate if workers is None else partial(simulate_on, workers)
+    rows = there(study, grid, metrics, allow_untrusted=allow_untrusted, tell=part_of(progress, "settings"))
     drawn, notes = rows, []
     if len(axes) > 2:
         drawn = simulate(study, grid[:2], metrics, allow_untrusted=allow_untrusted)

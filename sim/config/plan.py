@@ -166,6 +166,10 @@ class Plan:
         Defaults that move NPV, and what the user should know before reading the result.
     resolved : dict
         The config with defaults filled in, as the manifest keeps it.
+    scale : tuple of float
+        Sizes in which a portfolio may take it, in rising order.
+    returns_path : str or None
+        Quantity: the power of the size by which benefits grow; None for 1.
     """
 
     name: str
@@ -195,6 +199,8 @@ class Plan:
     resolved: Mapping[str, Any]
     pilot: PilotPlan | None = None
     stage: StagePlan | None = None
+    scale: tuple[float, ...] = (1.0,)
+    returns_path: str | None = None
 
     @property
     def samples(self) -> int:

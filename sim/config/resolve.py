@@ -82,6 +82,10 @@ def resolve(config: Config, tree: Mapping[str, Any], source: Source, path: Path)
     discount_path = found.keep(("programme", "discount_rate"), programme.discount_rate)
     inflation_path = found.keep(("programme", "inflation"), programme.inflation)
     pilot, stage = _learning(found)
+    returns_path = found.keep(("decision", "returns"), config.decision.returns)
+    if returns_path is not None and config.decision.scale is None:
+        remedy = "add scale = [0.5, 1, 2], or drop returns"
+        found.problem(("decision", "returns"), "returns without scale", "both, or neither", remedy)
     found.problems.raise_if_any()
     stem = path.resolve().parent.name if path.stem == "config" else path.stem
     name = programme.name or stem
@@ -115,6 +119,8 @@ def resolve(config: Config, tree: Mapping[str, Any], source: Source, path: Path)
         resolved=resolved,
         pilot=pilot,
         stage=stage,
+        scale=tuple(sorted(config.decision.scale or (1.0,))),
+        returns_path=returns_path,
     )
 
 

@@ -302,6 +302,14 @@ class Stage(Strict):
     )
 
 
+def _sizes(raw: object) -> object:
+    """Sizes in rising order; the same size twice is a slip."""
+    listed = _listed(raw)
+    if isinstance(listed, tuple) and len(set(listed)) < len(listed):
+        raise ValueError("the same size twice")
+    return listed
+
+
 class Decision(Strict):
     """What the decision is measured by."""
 
@@ -309,6 +317,13 @@ class Decision(Strict):
     hurdle: float = Field(0.0, description="NPV to beat")
     pilot: Extension | None = None
     stage: Stage | None = None
+    scale: (
+        Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1), BeforeValidator(_sizes)]
+        | None
+    ) = Field(None, description="sizes in which a portfolio may take it: factors of every cost")
+    returns: field(SHARE) | None = Field(  # type: ignore[valid-type]
+        None, description="benefits at a size are scale ** returns; 1 if left out"
+    )
 
 
 class Sampling(Strict):

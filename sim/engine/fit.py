@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -15,6 +12,7 @@ from typing import Any
 from sim.config.plan import Plan
 from sim.engine.pilots import keep
 from sim.engine.prepare import Prepared
+from sim.engine.workers import Workers, all_done, at_work, follow, inside_worker
 from sim.errors import Problem, ProblemsError
 from sim.inference.density import is_kept
 from sim.inference.fit import Sampler, fit, is_stored
@@ -58,6 +56,7 @@ def fit_each(
     *,
     refit: bool = False,
     progress: Progress | None = None,
+    workers: Workers | None = None,
 ) -> Mapping[str, list[Fit]]:
     """Return the fits of every outcome to several sets of statistics; see `fit_all`.
 
@@ -70,6 +69,8 @@ def fit_each(
         By outcome.
     store, refit, progress
         As for `fit_all`.
+    workers : Workers, optional
+        A cluster on which each fit is a task of its own.
     """
     sampler = Sampler(draws=plan.draws, tune=plan.tune, chains=plan.chains)
     jobs: dict[str, dict[str, Any]] = {
@@ -96,10 +97,13 @@ def fit_each(
         if not is_kept(models()[kinds[name]], summaries[name][0], jobs[name]["priors"], jobs[name]["source"])
     ]
 
+    if workers is not None and new:
+        return _on_workers(workers, kinds, summaries, jobs, refit, tell)
+
     def here(name: str, again: bool) -> list[Fit]:
         return _fits(kinds[name], summaries[name], jobs[name], again, part_of(tell, name))
 
-    if len(to_compile) < 2:
+    if len(to_compile) < 2 or inside_worker():
         return {name: here(name, refit) for name in jobs}
     from joblib import Parallel, delayed
 
@@ -107,14 +111,14 @@ def fit_each(
         tell(name, 0.0)
     fits = {}
     try:
-        workers = Parallel(
-            n_jobs=-1, return_as="generator", backend="loky", initializer=_follow, initargs=(os.getpid(),)
+        pool = Parallel(
+            n_jobs=-1, return_as="generator", backend="loky", initializer=follow, initargs=(os.getpid(),)
         )
         with warnings.catch_warnings():
             # Compiling takes hundreds of MB, after which loky replaces a worker and takes it for a leak. Its
             # thread says so; where warnings are errors that would end it, and the wait with it.
             warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
-            done = workers(delayed(_fits)(kinds[name], summaries[name], jobs[name], refit) for name in new)
+            done = pool(delayed(_fits)(kinds[name], summaries[name], jobs[name], refit) for name in new)
             for name, fitted in zip(new, done, strict=True):
                 tell(name, 1.0)
                 fits[name] = fitted
@@ -126,16 +130,23 @@ def fit_each(
     return {name: fits[name] if name in fits else here(name, False) for name in jobs}
 
 
-def _follow(parent: int) -> None:
-    """Have this process end when its parent does, however that ends, and leave Ctrl-C to it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _on_workers(
+    workers: Workers,
+    kinds: Mapping[str, str],
+    summaries: Mapping[str, Sequence[PilotSummary]],
+    jobs: Mapping[str, Mapping[str, Any]],
+    refit: bool,
+    tell: Progress,
+) -> Mapping[str, list[Fit]]:
+    """Fit everything on a cluster, and take what is stored then."""
+    tasks = [(kinds[name], [summary], jobs[name], refit) for name in jobs for summary in summaries[name]]
+    with at_work(workers) as each:
+        done = iter(all_done(each(_task, tasks, lambda share: tell(next(iter(jobs)), share))))
+    return {name: [next(done)[0] for _ in summaries[name]] for name in jobs}
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+def _task(task: tuple[str, Sequence[PilotSummary], Mapping[str, Any], bool]) -> list[Fit]:
+    return _fits(*task)
 
 
 def _fits(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sim.engine.runs import cores
 from sim.engine.study import Setting, Study, metrics_of
+from sim.engine.workers import Workers, all_done, at_work
 from sim.engine.world import World
 from sim.finance.metrics import PAYBACKS
 from sim.records.arrays import FloatArray
@@ -23,6 +27,8 @@ type Grid = Sequence[tuple[str, Sequence[float]]]
 _ALWAYS = ("npv", "benefit", "cost", "peak_funding", *PAYBACKS)
 """Metrics that have a value, or for a payback a rank, in every sample."""
 _PARTS = ("mean", "median", "low", "high", "mcse")
+_TOGETHER = 64
+"""Points that one task simulates, since it reads config and fits first."""
 _THREADS_PAY = 0.02
 """Seconds a setting from which two threads are faster than one: below it Python holds them up."""
 
@@ -79,6 +85,73 @@ def simulate(
             parts = pool.map(lambda part: [row(index) for index in part], (rest[:half], rest[half:]))
             rows = dict(itertools.chain(head, *parts))
     return [item for index in range(len(points)) for item in rows[index]]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some points of a grid, with all that determines their figures.
+
+    Parameters
+    ----------
+    config : Path
+    sets, seed, store
+        As for `Study`.
+    grid, metrics, allow_untrusted
+        As for `simulate`.
+    first, beyond : int
+        Which points, in the order of the grid.
+    """
+
+    config: Path
+    sets: Sequence[str]
+    seed: int | None
+    store: Path
+    grid: Grid
+    metrics: Sequence[str]
+    allow_untrusted: bool
+    first: int
+    beyond: int
+
+
+def simulate_part(part: Part) -> list[Row]:
+    """Return the rows of some points, from the stored fits; in whichever process."""
+    study = Study(part.config, part.sets, part.seed, part.store)
+    keys = [key for key, _ in part.grid]
+    points = list(itertools.product(*(values for _, values in part.grid)))
+    for corner in (points[0], points[-1]):  # as in `simulate`
+        study.at(dict(zip(keys, corner, strict=True)))
+    return [
+        row
+        for point in points[part.first : part.beyond]
+        for row in _rows(study, dict(zip(keys, point, strict=True)), part.metrics, part.allow_untrusted)
+    ]
+
+
+def simulate_on(
+    workers: Workers,
+    study: Study,
+    grid: Grid,
+    metrics: Sequence[str],
+    *,
+    allow_untrusted: bool = False,
+    tell: Callable[[float], None] = lambda _share: None,
+) -> list[Row]:
+    """Return what `simulate` returns, from a cluster whose workers see the same files.
+
+    Parameters
+    ----------
+    workers : Workers
+    study, grid, metrics, allow_untrusted, tell
+        As for `simulate`.
+    """
+    points = math.prod(len(values) for _, values in grid)
+    config, store, sets = study.config.resolve(), study.store.resolve(), tuple(study.sets)
+    tasks = [
+        Part(config, sets, study.seed, store, grid, metrics, allow_untrusted, first, first + _TOGETHER)
+        for first in range(0, points, _TOGETHER)
+    ]
+    with at_work(workers) as each:
+        return [row for rows in all_done(each(simulate_part, tasks, tell)) for row in rows]
 
 
 def _touched(study: Study, key: str) -> float:

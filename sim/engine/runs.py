@@ -11,8 +11,7 @@ from sim.engine.world import World
 
 def cores() -> int:
     """Return how many threads have work: two, where there are two cores."""
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(2, there)
+    return min(2, all_cores())
 
 
 def in_runs[T](world: World, length: int, do: Callable[[World], T]) -> list[T]:
@@ -31,3 +30,8 @@ def in_runs[T](world: World, length: int, do: Callable[[World], T]) -> list[T]:
     with ThreadPoolExecutor(cores()) as pool:
         starts = range(0, world.n, length)
         return list(pool.map(lambda start: do(world.run(start, length)), starts))
+
+
+def all_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

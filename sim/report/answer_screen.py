@@ -15,7 +15,8 @@ from sim.report.answer_words import share_of, with_error
 from sim.report.names import clean
 from sim.report.words import MONTHS, NONE, chance, metric, money, percent
 
-_MOST = 15
+SHOWN = 15
+"""Rows of a table that are printed."""
 
 type Row = Mapping[str, Any]
 type Lines = tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str]]
@@ -45,14 +46,14 @@ def show(sentence: str, lines: Lines, path: Path, console: Console, notes: Seque
         table.add_column(Text(header[0]), overflow="fold")
         for title in header[1:]:
             table.add_column(Text(title), justify="right", no_wrap=True)
-        for row in rows[:_MOST]:
+        for row in rows[:SHOWN]:
             table.add_row(*(Text(clean(cell, 44)) for cell in row))
         console.print()
         for caption in captions:
             console.print(Text(clean(caption, width)), width=width)
         console.print(table, width=width)
-        if len(rows) > _MOST:
-            console.print(Text(f"… and {len(rows) - _MOST} more in the table", "dim"))
+        if len(rows) > SHOWN:
+            console.print(Text(f"… and {len(rows) - SHOWN} more in the table", "dim"))
     for note in notes:
         console.print(Text(f"note  {clean(note, 400)}", "dim"), width=width)
     console.print()
@@ -66,14 +67,14 @@ def sensitivity_lines(result: Row) -> Lines:
     header = (f"Amounts in {currency}", "NPV at q10", "at q90", "of variance", "worth knowing")
     rows: list[Sequence[str]] = []
     for kind, share in (("inputs", "first_order"), ("groups", "shapley")):
-        for row in result.get(kind, ())[: _MOST // 2]:
+        for row in result.get(kind, ())[: SHOWN // 2]:
             ends = (
                 money(row[f"conditional_{end}"], row[f"conditional_{end}_mcse"]) for end in ("low", "high")
             )
             part = share_of(row, share)
             name = row["name"] if kind == "inputs" else f"all of {row['name']}"
             rows.append((name, *ends, part, with_error(row["evppi"], row["evppi_mcse"])))
-    more = len(result.get("inputs", ())) - _MOST // 2
+    more = len(result.get("inputs", ())) - SHOWN // 2
     return header, rows, [f"{more} smaller inputs are in sensitivity.csv"] if more > 0 else []
 
 

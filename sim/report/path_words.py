@@ -25,6 +25,7 @@ _WHOLE = {
     "decision.payback_within": N_("Payback wanted within, months"),
     "decision.hurdle": N_("NPV to beat"),
     "decision.pilot.cost_per_month": N_("A month of a longer pilot"),
+    "decision.returns": N_("How benefits grow with the size"),
     "decision.pilot.months": N_("Lengths of a longer pilot, months"),
     "decision.pilot.delays_rollout": N_("A longer pilot delays the rollout"),
     "decision.pilot.ran": N_("Months that the pilot took"),
