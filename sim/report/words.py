@@ -15,6 +15,7 @@ NONE = "–"
 BETWEEN = N_("; ")
 """Stands between the parts of a headline."""
 _WHOLE = re.compile(r"\.0+$")
+_SENSE = 1000.0  # a hundred thousand percent
 _CERTAIN_DIGITS = 12
 _DEFAULT_DIGITS = 3
 
@@ -121,15 +122,17 @@ def money(value: float | None, mcse: float | None, scale: float | None = None) -
 
 
 def percent(value: float | None, mcse: float | None, scale: float | None = None) -> str:
-    """Print a fraction as percent.
+    """Print a fraction as percent; a rate of return beyond all sense only as beyond it.
 
     Examples
     --------
-    >>> percent(0.8412, 0.006), percent(2.5, None), percent(0.25, 0.0)
-    ('84 %', '250 %', '25 %')
+    >>> percent(0.8412, 0.006), percent(2.5, None), percent(0.25, 0.0), percent(1e12, None)
+    ('84 %', '250 %', '25 %', 'over 100,000 %')
     """
     if value is None:
         return NONE
+    if value > _SENSE:
+        return _("over {share}").format(share=hundredths(number(100 * _SENSE, 0)))
     of = value if scale is None else scale
     return hundredths(_known(100 * value, None if mcse is None else 100 * mcse, 100 * of, most=2))
 

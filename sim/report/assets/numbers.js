@@ -25,7 +25,11 @@ const numbers = (() => {
     return plain(value, Math.min(digits(value, error), most), error > 0 ? most : 0);
   };
   const money = (value, error) => to(value, error, Math.abs(value) < 1e5 ? 2 : 0);
-  const percent = (value, error) => (value === null ? words.no_value : hundredths(to(100 * value, 100 * error, 2)));
+  const percent = (value, error) => {
+    if (value === null) return words.no_value;
+    if (value > 1000) return fill(words.over, { share: hundredths(plain(1e5, 0)) });
+    return hundredths(to(100 * value, 100 * error, 2));
+  };
   const months = (value, error) => to(value, error, 1);
   const chance = (share, samples) => {
     if (samples > 1 && share < 0.005) return fill(words.under, { share: hundredths("1") });
