@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -98,11 +99,19 @@ def test_a_task_with_problems_does_not_stop_the_others(processes: int) -> None:
             each(blunder, TASKS)
 
 
+def open_clients() -> list[str]:
+    """Dask's clients that would close themselves whenever they are collected, and may then wait for ever."""
+    from distributed import Client
+
+    return [one.status for one in gc.get_objects() if isinstance(one, Client) and one.status != "closed"]
+
+
 def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sim.engine.cluster._SECONDS", 0.5)
     for address in ("tcp://127.0.0.1:9", "nowhere"):
         with pytest.raises(ProblemsError, match="no Dask scheduler"), at_work(Workers(scheduler=address)):
             pass
+    assert open_clients() == []
 
 
 def test_without_dask_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,6 +161,7 @@ if __name__ == "__main__":
         ):
             each(slowly, TASKS, kill)
         assert seen
+        assert open_clients() == []
     finally:
         server.kill()
         server.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -33,12 +34,18 @@ def reached(workers: Workers) -> Iterator[Any]:
     for name in ("distributed", "tornado"):  # what goes wrong is told as a problem
         logging.getLogger(name).setLevel(_QUIET)
     if workers.scheduler is not None:
+        refused = ""
         try:
             client = Client(workers.scheduler, timeout=_SECONDS, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
-            found = f"no Dask scheduler answers at {workers.scheduler}: {str(error).splitlines()[0]}"
+            refused = str(error).splitlines()[0] or type(error).__name__
+        if refused:
+            # What is left of the client closes itself when it is collected, and needs a lock that another
+            # client might hold by then: now nobody does.
+            gc.collect()
+            found = f"no Dask scheduler answers at {workers.scheduler}: {refused}"
             remedy = "start one with `dask scheduler`, and workers with `dask worker ADDRESS --nthreads 1`"
-            raise ProblemsError(Problem(found, "tcp://HOST:PORT", remedy, key="--scheduler")) from None
+            raise ProblemsError(Problem(found, "tcp://HOST:PORT", remedy, key="--scheduler"))
         with client:
             yield client
         return
