@@ -13,6 +13,7 @@ import ibis
 import numpy as np
 import pytest
 
+from sim.engine.joint import joint
 from sim.engine.prepare import prepare
 from sim.errors import ProblemsError
 from sim.pilot import postgres as room
@@ -238,6 +239,7 @@ def test_a_run_is_named_by_what_the_warehouse_says(there: Server, tmp_path: Path
     assert (told.code, "ready to forecast" in told.out) == (0, True), told.err
     store = tmp_path / "fits"
     first = prepare(config, store=store)
+    assert joint(first, {}).sources == joint(prepare(config, store=store), {}).sources  # also of a portfolio
     assert next(iter(first.data)) == "${PILOT_DSN} public.small: outcomes.checkout"
     assert len(first.data) == 2
     assert prepare(config, store=store).run_id(allow_untrusted=False) == first.run_id(allow_untrusted=False)

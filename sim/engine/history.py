@@ -70,7 +70,7 @@ def _read(volume: VolumePlan, data: dict[str, str]) -> History:
     assert reading is not None  # noqa: S101  # the caller passes volumes with a history
     history = read_history(reading)
     if reading.file is None:
-        data[f"{reading.shown}: {reading.key}"] = hashlib.sha256(history.units.tobytes()).hexdigest()
+        data[reading.noted] = hashlib.sha256(history.units.tobytes()).hexdigest()
         return history
     digests = fingerprint(reading.file)
     whole = "".join(digests[file] for file in sorted(digests))

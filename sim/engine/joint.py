@@ -122,7 +122,7 @@ def _of_history(prepared: Prepared, volume: str) -> list[Any]:
     assert history is not None  # noqa: S101  # only such volumes are forecast
     which = [dict(history.columns), history.table, history.sheet, history.query]
     months = [str(plan.start), plan.horizon, plan.volumes[volume].seasonality]
-    return ["history", history.key, prepared.data[history.shown], which, months]
+    return ["history", history.key, prepared.data[history.noted], which, months]
 
 
 def _correlated(prepared: Prepared) -> list[set[str]]:

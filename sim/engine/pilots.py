@@ -68,7 +68,7 @@ def read_pilot(
         pilots[asked] = _read(reading, outcome.model, stock, asked, shelf)
     summary = pilots[asked].summary
     if reading.dsn is not None:
-        data[f"{reading.shown}: {reading.key}"] = kept.digest(pilots[asked], outcome.model.column_sets)
+        data[reading.noted] = kept.digest(pilots[asked], outcome.model.column_sets)
     _note_file(reading, data)
     new = unseen(plan, outcome, summary.segments)
     if summary.months is None and plan.pilot is not None:
@@ -139,7 +139,7 @@ def read_mix(outcome: OutcomePlan, summary: PilotSummary, data: dict[str, str]) 
     assert reading is not None  # noqa: S101  # the caller has looked
     mix = read_tenure_mix(reading, summary.segments)
     if reading.dsn is not None:
-        data[f"{reading.shown}: {reading.key}"] = hashlib.sha256(mix.tobytes()).hexdigest()
+        data[reading.noted] = hashlib.sha256(mix.tobytes()).hexdigest()
     _note_file(reading, data)
     return mix
 

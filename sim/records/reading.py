@@ -93,6 +93,11 @@ class Reading:
     timeout: int | None = None
 
     @property
+    def noted(self) -> str:
+        """Name under which a run notes the hash of what was read: of all of a file, of one answer else."""
+        return self.shown if self.file is not None else f"{self.shown}: {self.key}"
+
+    @property
     def arms(self) -> tuple[str, ...]:
         """Labels of the arms, control first; without any label there are control data only."""
         labels = (() if self.control is None else (self.control,)) + self.treated
