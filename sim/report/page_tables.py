@@ -29,6 +29,7 @@ from sim.report.words import (
 
 _YEAR = 12
 _LEAST = 0.005  # share that is told
+_LENGTH = "pilot-length:"  # check of an outcome whose pilot's length nothing tells
 _DESIGNS = {
     "randomised": N_("From a randomised pilot."),
     "difference-in-differences": N_(
@@ -235,14 +236,13 @@ def _ends(block: Mapping[str, Any], samples: int) -> str:
 def evidence(summary: Mapping[str, Any]) -> list[str]:
     """Say what the pilot did not show."""
     told, block = [], summary["evidence"]
-    unknown = [name for check in summary["checks"] for kind, _colon, name in [check["name"].partition(":")]
-               if kind == "pilot-length"]  # fmt: skip
-    if unknown:
+    names = [check["name"] for check in summary["checks"] if check["name"].startswith(_LENGTH)]
+    if names:
         told.append(
             _(
                 "Nothing says how long the pilot of {names} ran, so nobody can say how much of the money "
                 "lies in months that it never saw: state decision.pilot.ran in the config."
-            ).format(names=", ".join(clean(name, 40) for name in unknown))
+            ).format(names=", ".join(clean(name.removeprefix(_LENGTH), 40) for name in names))
         )
     if block["share_of_npv_beyond_pilot"] is not None:
         told.append(
