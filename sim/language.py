@@ -11,10 +11,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-LANGUAGES = {"en": "English", "zh": "简体中文", "th": "ไทย", "nb": "norsk bokmål", "es": "español"}
-"""By code of ISO 639."""
+Code = Literal["en", "zh", "th", "nb", "es"]
+"""Of ISO 639."""
+LANGUAGES: Mapping[Code, str] = {
+    "en": "English",
+    "zh": "简体中文",
+    "th": "ไทย",
+    "nb": "norsk bokmål",
+    "es": "español",
+}
 CATALOGUES = Path(__file__).parent / "catalogues"
 
 _spoken = ContextVar("spoken", default="en")

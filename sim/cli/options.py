@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from sim.language import LANGUAGES
+
 Config = Annotated[Path, typer.Argument(help="The config, a TOML file.", show_default=False)]
 Sets = Annotated[
     list[str] | None,
@@ -34,7 +36,7 @@ Format = Annotated[
 ]
 Language = Annotated[
     str | None,
-    typer.Option("--lang", help="Language of headline, report and plots.", metavar="en|zh|th|nb|es"),
+    typer.Option("--lang", help="Language of headline, report and plots.", metavar="|".join(LANGUAGES)),
 ]
 Strategy = Annotated[
     str | None, typer.Option("--strategy", help="Treated arm to tell of; by default the best on average.")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sim.config.locate import Path as Key
 from sim.config.plan import BEFORE, ONLY_ARM
 from sim.config.quantity import looks_like_quantity
-from sim.config.schema import PILOT_KEYS, Arm, Data, Outcome
+from sim.config.schema import Outcome
+from sim.config.schema_pilot import PILOT_KEYS, Arm, Data
 from sim.config.table_place import place_of
 from sim.records.quantity import quoted
 from sim.records.reading import Reading

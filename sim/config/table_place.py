@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from sim.config.locate import Path as Key
-from sim.config.schema import Data
+from sim.config.schema_pilot import Data
 
 if TYPE_CHECKING:
     from sim.config.resolver import Resolver
