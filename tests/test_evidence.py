@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sim.engine import evidence
+from sim.engine.findings import of_returns
 from sim.engine.prepare import prepare
 from sim.engine.world import World
 
@@ -66,3 +67,14 @@ def test_the_length_of_a_pilot_may_be_stated(tmp_path: Path) -> None:
     world = World(prepared, {name: {"level": level} for name in "ab"}, prepared.drawn)
     assert evidence.observed_months(world, "a") == 2
     assert evidence.beyond_pilot(world, world.strategy("treated")) == pytest.approx(4 / 6, rel=1e-4)
+
+
+def test_a_high_rate_of_return_is_told_with_what_it_takes_for_granted() -> None:
+    def blocks(irr: float | None, mirr: float | None) -> dict[str, dict[str, float | None]]:
+        return {"irr": {"median": irr}, "mirr": {"median": mirr}}
+
+    (told,) = of_returns(blocks(1.76, 0.25))
+    assert "176%" in told.message
+    assert "25% a year" in told.message
+    for usual in (blocks(0.4, 0.2), blocks(None, None), blocks(-0.5, -0.2)):
+        assert not list(of_returns(usual))

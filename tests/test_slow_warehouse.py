@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import binaries, server
+from tests.postgres import server
 from tests.warehouse_rows import READINGS, asked, differences, load, made
 
 pytestmark = pytest.mark.slow
@@ -30,8 +30,6 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def postgres(rows: Path) -> Iterator[str]:
-    if binaries() is None:
-        pytest.skip("no PostgreSQL server is installed: apt-get install postgresql")
     with server() as found:
         load(found, rows.parent)
         yield found.reader

@@ -25,7 +25,7 @@ from sim.records.reading import Reading
 from tests.conftest import ROOT
 from tests.docs_blocks import blocks
 from tests.in_process import command, document
-from tests.postgres import Server, binaries, server
+from tests.postgres import Server, server
 from tests.warehouse_rows import READINGS, asked, differences, load, made
 
 ROWS = 20_000
@@ -40,8 +40,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def running(store: Path) -> Iterator[Server]:
-    if binaries() is None:
-        pytest.skip("no PostgreSQL server is installed: apt-get install postgresql")
     with server() as found:
         load(found, store.parent)
         yield found

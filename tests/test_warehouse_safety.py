@@ -13,7 +13,7 @@ import pytest
 from sim.errors import ProblemsError
 from sim.records.address import filled, refused, secrets
 from tests.in_process import command, document
-from tests.postgres import PASSWORD, Server, binaries, server
+from tests.postgres import PASSWORD, Server, server
 from tests.warehouse_rows import asked
 
 SECRETS = (PASSWORD, quote(PASSWORD, safe=""), "p@ss", "hunter2-correct")
@@ -21,8 +21,6 @@ SECRETS = (PASSWORD, quote(PASSWORD, safe=""), "p@ss", "hunter2-correct")
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Server]:
-    if binaries() is None:
-        pytest.skip("no PostgreSQL server is installed: apt-get install postgresql")
     with server() as found:
         rows = [(arm, i % 10 < rate) for arm, rate in (("human", 2), ("bot", 3)) for i in range(500)]
         found.load("pilot", {"arm": "text", "ok": "boolean"}, rows)

@@ -20,19 +20,16 @@ from sim.report.write import is_whole, publish
 
 
 @dataclass(frozen=True)
-class Found:
+class Answered:
     """An answer of a command, read from its files.
 
     Parameters
     ----------
     path : Path
-        ``<run>/<command>-<hash of the options>``.
-    forecast : Result
-        The forecast that it rests on.
+        Folder with ``answer.json``.
     """
 
     path: Path
-    forecast: Result
 
     @cached_property
     def result(self) -> dict[str, Any]:
@@ -44,6 +41,19 @@ class Found:
     def sentence(self) -> str:
         """The answer in one sentence."""
         return str(self.result["sentence"])
+
+
+@dataclass(frozen=True)
+class Found(Answered):
+    """An answer that rests on a forecast, in ``<run>/<command>-<hash of the options>``.
+
+    Parameters
+    ----------
+    forecast : Result
+        The forecast that it rests on.
+    """
+
+    forecast: Result
 
 
 def begin(

@@ -8,11 +8,10 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sim.commands.answers import marked
+from sim.commands.answers import Answered, marked
 from sim.commands.compare import told_apart
 from sim.commands.forecast import DEFAULT_OUT
 from sim.commands.portfolio_answer import Member, found_of
@@ -33,30 +32,16 @@ FOLDER = "portfolio"
 
 
 @dataclass(frozen=True)
-class Portfolio:
-    """The answer of `sim portfolio`, read from its files.
+class Portfolio(Answered):
+    """The answer of `sim portfolio`, in ``<out>/portfolio/<id>``.
 
     Parameters
     ----------
-    path : Path
-        ``<out>/portfolio/<id>``.
     problems : tuple of Problem
         Of the configs that could not be forecast; the others' results are there.
     """
 
-    path: Path
     problems: tuple[Problem, ...] = ()
-
-    @cached_property
-    def result(self) -> dict[str, Any]:
-        """Contents of ``answer.json``."""
-        loaded: dict[str, Any] = json.loads((self.path / "answer.json").read_text("utf-8"))
-        return loaded
-
-    @property
-    def sentence(self) -> str:
-        """The answer in one sentence."""
-        return str(self.result["sentence"])
 
 
 def portfolio(

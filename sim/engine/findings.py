@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from sim.language import N_, phrase, several
 from sim.records.check import Check
 
 _SURE = 0.9
+_HIGH = 1.0  # IRR a year from which it is no return that can be had again
 
 
 def findings(world: World, strategy: Strategy) -> tuple[Check, ...]:
@@ -31,6 +33,30 @@ def findings(world: World, strategy: Strategy) -> tuple[Check, ...]:
         found += [replace(check, name=f"{check.name}:{name}") for check in told if check is not None]
     whole = (evidence.missing_control(world, strategy), evidence.independence(world, strategy))
     return (*found, *(check for check in whole if check is not None))
+
+
+def of_returns(metrics: Mapping[str, Mapping[str, Any]]) -> Iterable[Check]:
+    """Say of a high IRR what it takes for granted.
+
+    Parameters
+    ----------
+    metrics : mapping
+        Blocks of the summary.
+
+    Notes
+    -----
+    The rate of return supposes that what comes back is invested again at that very rate (Kierulff 2008,
+    *MIRR: A better measure*, Business Horizons 51), which nobody can do where little is spent at first.
+    """
+    irr, mirr = (metrics[name]["median"] for name in ("irr", "mirr"))
+    if irr is not None and mirr is not None and irr > _HIGH:
+        message = phrase(
+            "a median IRR of {irr:.0%} takes for granted that what comes back early earns as much again; "
+            "where it earns the discount rate, the return is {mirr:.0%} a year",
+            irr=irr,
+            mirr=mirr,
+        )
+        yield Check("irr", "note", message, N_("decide by the net present value"))
 
 
 def _disagreeing(state: OutcomeState) -> Iterable[Check]:

@@ -54,11 +54,7 @@ def simulate(
     tell : callable
         Called with the share done.
     """
-    keys = [key for key, _ in grid]
-    points = list(itertools.product(*(values for _, values in grid)))
-    ends = [dict(zip(keys, corner, strict=True)) for corner in (points[0], points[-1])]
-    for corner in ends:  # between them every quantity may then be replaced in the samples at hand
-        study.at(corner)
+    keys, points = _points(study, grid)
     weight = [_touched(study, key) if len(keys) > 1 else 0.0 for key in keys]
     outer = sorted(range(len(keys)), key=lambda i: -weight[i])
     order = sorted(range(len(points)), key=lambda i: [points[i][axis] for axis in outer])
@@ -85,6 +81,15 @@ def simulate(
             parts = pool.map(lambda part: [row(index) for index in part], (rest[:half], rest[half:]))
             rows = dict(itertools.chain(head, *parts))
     return [item for index in range(len(points)) for item in rows[index]]
+
+
+def _points(study: Study, grid: Grid) -> tuple[list[str], list[tuple[float, ...]]]:
+    """Return keys and points of a grid; between its corners every quantity may then be replaced."""
+    keys = [key for key, _ in grid]
+    points = list(itertools.product(*(values for _, values in grid)))
+    for corner in (points[0], points[-1]):
+        study.at(dict(zip(keys, corner, strict=True)))
+    return keys, points
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +121,7 @@ class Part:
 def simulate_part(part: Part) -> list[Row]:
     """Return the rows of some points, from the stored fits; in whichever process."""
     study = Study(part.config, part.sets, part.seed, part.store)
-    keys = [key for key, _ in part.grid]
-    points = list(itertools.product(*(values for _, values in part.grid)))
-    for corner in (points[0], points[-1]):  # as in `simulate`
-        study.at(dict(zip(keys, corner, strict=True)))
+    keys, points = _points(study, part.grid)
     return [
         row
         for point in points[part.first : part.beyond]

@@ -11,7 +11,7 @@ import numpy as np
 
 from sim.config.plan import FlowPlan, Plan
 from sim.engine import evidence
-from sim.engine.findings import findings
+from sim.engine.findings import findings, of_returns
 from sim.engine.headline import headline
 from sim.engine.lifetime import lifetime_values, share_beyond_tenure
 from sim.engine.novelty import course, low_high
@@ -229,7 +229,7 @@ def summarise(
         blocks[name], samples = _strategy(world, strategy)
         simulated[name] = (strategy, samples)
         suffix = f":{name}" if len(plan.strategies) > 1 else ""
-        found = findings(world, strategy)
+        found = (*findings(world, strategy), *of_returns(blocks[name]["metrics"]))
         checks = [*checks, *(replace(check, name=check.name + suffix) for check in found)]
     best = max(blocks, key=lambda name: blocks[name]["metrics"]["npv"]["mean"]) if world else None
     top = blocks[best if best is not None else plan.strategies[0]]

@@ -6,7 +6,7 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-from sim.pilot.engine import BLANKS, Expr, Stored
+from sim.pilot.engine import BLANKS, SQL, Expr, Stored
 from sim.pilot.parse import DATES
 
 _DIGITS = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)"
@@ -46,14 +46,6 @@ _TYPES: dict[str, dict[Stored, str]] = {
         "other": "STRING",
     },
 }
-_PLAIN: dict[Stored, str] = {
-    "text": "VARCHAR",
-    "integer": "BIGINT",
-    "real": "DOUBLE",
-    "flag": "BOOLEAN",
-    "date": "DATE",
-    "other": "VARCHAR",
-}
 _BYTES = (
     "NULLIF(CASE WHEN OCTET_LENGTH({0}) > CHAR_LENGTH({0}) THEN BTRIM({0}, {1}) ELSE BTRIM({0}, ' ') END, '')"
 )
@@ -71,7 +63,7 @@ def cell(column: str, stored: Stored, dialect: str) -> str:
     """Return the SQL of a column of the warehouse in the type of its storage; no text is NULL."""
     from sqlglot import exp
 
-    told = f"CAST({column} AS {_TYPES.get(dialect, _PLAIN)[stored]})"
+    told = f"CAST({column} AS {_TYPES.get(dialect, SQL)[stored]})"
     if stored not in ("text", "other"):
         return told
     blanks = exp.Literal.string(BLANKS).sql(dialect="spark" if dialect == "pyspark" else dialect)

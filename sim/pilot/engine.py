@@ -30,7 +30,7 @@ _IBIS: dict[Stored, str] = {
     "date": "date",
     "other": "string",
 }
-_SQL: dict[Stored, str] = {
+SQL: dict[Stored, str] = {
     "text": "VARCHAR",
     "integer": "BIGINT",
     "real": "DOUBLE",
@@ -151,8 +151,8 @@ class Engine:
         """
         columns = []
         for i, (name, kind) in enumerate(zip(relation.columns, stored, strict=True)):
-            column = f"CAST({identifier(name)} AS {_SQL[kind]})"
-            if _SQL[kind] == "VARCHAR":
+            column = f"CAST({identifier(name)} AS {SQL[kind]})"
+            if SQL[kind] == "VARCHAR":
                 # Only cells beyond ASCII hold blanks that no keyboard has; to seek them takes long.
                 wide = f"strlen({column}) > length({column})"
                 bare = f"CASE WHEN {wide} THEN trim({column}, {quoted(BLANKS)}) ELSE trim({column}) END"

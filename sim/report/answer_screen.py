@@ -78,6 +78,20 @@ def sensitivity_lines(result: Row) -> Lines:
     return header, rows, [f"{more} smaller inputs are in sensitivity.csv"] if more > 0 else []
 
 
+def returns(row: Row, samples: int) -> tuple[str, str, str, str]:
+    """Return mean NPV, its interval, ROI and median payback of a choice as cells of a table."""
+    mean, low, high = (
+        money(row[f"npv_{part}"], row["npv_mcse"], row["npv_mean"]) for part in ("mean", "low", "high")
+    )
+    payback = {part: row[f"payback_{part}"] for part in ("median", "low", "high")}
+    return (
+        mean,
+        low if low == high else f"{low} to {high}",
+        NONE if row["roi"] is None else percent(row["roi"], row["roi_mcse"]),
+        metric(MONTHS[0], payback, "median", samples),
+    )
+
+
 def compare_lines(result: Row) -> Lines:
     """Return the table of `sim compare`, the best choice on average first."""
     currency = clean(result.get("currency", ""), 12)
@@ -87,17 +101,10 @@ def compare_lines(result: Row) -> Lines:
     for letter, row in zip(ascii_uppercase, result.get("choices", ()), strict=False):
         captions.append(f"{letter}  {row['choice']}")
         n = 1 if row["npv_low"] == row["npv_high"] else int(result["samples"])
-        mean, low, high = (
-            money(row[f"npv_{part}"], row["npv_mcse"], row["npv_mean"]) for part in ("mean", "low", "high")
-        )
-        payback = {part: row[f"payback_{part}"] for part in ("median", "low", "high")}
         rows.append(
             (
                 letter,
-                mean,
-                low if low == high else f"{low} to {high}",
-                NONE if row["roi"] is None else percent(row["roi"], row["roi_mcse"]),
-                metric(MONTHS[0], payback, "median", n),
+                *returns(row, n),
                 chance(row["p_loss"], n, row["p_loss_mcse"]),
                 chance(row["p_best"], int(result["samples"]), row["p_best_mcse"]),
                 money(row["expected_loss"], row["expected_loss_mcse"]),

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
 from typing import Any
 
-from sim.report.answer_screen import SHOWN, Lines
+from sim.report.answer_screen import SHOWN, Lines, returns
 from sim.report.names import clean
 from sim.report.portfolio_words import NEEDS
-from sim.report.words import MONTHS, NONE, chance, metric, money, percent
+from sim.report.words import chance, money
 
 
 def portfolio_lines(result: Mapping[str, Any]) -> Lines:
@@ -31,18 +31,11 @@ def portfolio_lines(result: Mapping[str, Any]) -> Lines:
             if len(rows) < SHOWN:
                 captions.append(f"{letters[name]}  {name}")
         n = 1 if row["npv_low"] == row["npv_high"] else int(result["samples"])
-        mean, low, high = (
-            money(row[f"npv_{part}"], row["npv_mcse"], row["npv_mean"]) for part in ("mean", "low", "high")
-        )
-        payback = {part: row[f"payback_{part}"] for part in ("median", "low", "high")}
         rows.append(
             (
                 letters.get(name, name),
                 _taken(row),
-                mean,
-                low if low == high else f"{low} to {high}",
-                NONE if row["roi"] is None else percent(row["roi"], row["roi_mcse"]),
-                metric(MONTHS[0], payback, "median", n),
+                *returns(row, n),
                 chance(row["p_loss"], n),
                 money(row[need], row[f"{need}_mcse"]),
             )
