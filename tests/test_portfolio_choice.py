@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sim.decision.frontier import frontier
@@ -88,7 +88,15 @@ def test_no_other_set_is_better(
         assert options.need_of(best.picked) <= budget
 
 
+def alone(npv: list[float], need: list[float]) -> Options:
+    """Return options without spread, of which the last two are of one programme."""
+    none = np.zeros(4)
+    return Options(npv=np.array([npv]), need=np.array(need), programme=np.array([0, 1, 2, 2]), hurdle=none)
+
+
 @settings(max_examples=60, deadline=None)
+@example(alone([0, 3, 1, 2], [0, 19, 14, 15]), 33.0)  # once called infeasible by presolve
+@example(alone([0, 1, 0, 1], [1, 19, 7, 9]), 27.0)
 @given(instances(), st.integers(0, 60).map(float))
 def test_the_price_of_the_budget_is_what_solving_again_gives(options: Options, budget: float) -> None:
     limits, chooser = Limits(budget), Chooser(options)

@@ -24,6 +24,9 @@ from sim.records.arrays import FloatArray, IntArray
 
 SCENARIOS = 500
 _ROUNDS = 12
+_MORE = 1e-5
+"""Share of the largest single worth by which a dearer set must be worth more: within the tolerances of HiGHS
+(1e-6) its presolve takes sets away that keep to the limits."""
 _UNPROVEN = 3
 """Searches that end at their limit of branches before the best set known is taken."""
 
@@ -114,7 +117,7 @@ class Chooser:
             The budget is set aside.
         """
         options = self.options
-        least = best.worth + CLOSE * float(np.abs(options.worth).max(initial=0.0))
+        least = best.worth + _MORE * float(np.abs(options.worth).max(initial=0.0))
         free = Limits(None, limits.max_cvar, limits.max_loss)
         # What is worth more than the best within the budget needs more than it.
         rows = [Row(-options.worth, -least), Row(-options.need, -(limits.budget or 0.0))]
