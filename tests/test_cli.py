@@ -66,6 +66,34 @@ def test_help_teaches_and_check_loads_no_sampler(sim: Sim, tmp_path: Path) -> No
         assert done.returncode == 0, done.stderr
 
 
+def test_the_program_ends_with_its_code_once_what_was_registered_is_done() -> None:
+    """It ends without taking the interpreter apart, which would call the destructor."""
+    program = (
+        "import atexit, sys\n"
+        "from sim.cli import run\n"
+        "class Kept:\n"
+        "    def __del__(self): sys.stderr.write('taken apart')\n"
+        "kept = Kept()\n"
+        "kept.itself = kept\n"
+        "import sim.commands.catalogue as room\n"
+        "old = room.models\n"
+        "def models():\n"
+        "    atexit.register(lambda: sys.stderr.write('registered'))\n"
+        "    return old()\n"
+        "room.models = models\n"
+        "sys.argv = ['sim', *{}]\n"
+        "run()"
+    )
+    for arguments, code in ((["models", "--json"], 0), (["models", "--nope"], 2)):
+        done = subprocess.run(
+            [sys.executable, "-c", program.format(arguments)], check=False, capture_output=True, text=True
+        )
+        assert done.returncode == code
+        assert "taken apart" not in done.stderr
+        assert ("registered" in done.stderr) == (code == 0)
+        assert bool(done.stdout) == (code == 0)
+
+
 def test_usage_errors_are_2_and_json_is_one_object(sim: Sim) -> None:
     for arguments in (["forecast"], ["forecast", "none.toml"], ["forcast", "x"], ["check", "x", "--nope"]):
         ran = sim(*arguments)

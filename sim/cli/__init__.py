@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import logging
 import os
@@ -13,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from sim.cli import catalogue, decide, start
-from sim.cli.answer import DONE, INTERRUPTED, TERMINATED, USAGE, Answer, say
+from sim.cli.answer import BUG, DONE, INTERRUPTED, TERMINATED, USAGE, Answer, say
 from sim.cli.faults import tell
 from sim.errors import Problem, ProblemsError, problem_of
 
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
+_COMMANDS = (
     start.init,
     start.check,
     start.forecast,
@@ -47,7 +48,8 @@ for command in (
     catalogue.models,
     catalogue.benchmarks,
     catalogue.schema,
-):
+)
+for command in _COMMANDS:
     app.command()(command)
 
 
@@ -147,7 +149,8 @@ def main() -> None:
         elif isinstance(error, ProblemsError):
             problems = error.problems
         elif isinstance(error, typer.TyperException):
-            remedy = f"sim {answer.command} --help".replace("  ", " ")
+            known = any(command.__name__ == answer.command for command in _COMMANDS)
+            remedy = f"sim {answer.command} --help" if known else "sim --help"
             problems = (Problem(error.format_message(), remedy=remedy),)
         elif (problem := problem_of(error)) is not None:
             problems = (problem,)
@@ -162,6 +165,31 @@ def main() -> None:
     answer.problems = [problem.as_dict() for problem in problems]
     answer.show = lambda: tell("\n".join(map(str, problems)))
     answer.tell(as_json=as_json)
+
+
+def run() -> NoReturn:
+    """Run `main` as a program.
+
+    With compiled models loaded the interpreter needs half a second to take itself apart, and nobody sees any
+    of that. So the process ends as soon as all that was registered for its end is done.
+    """
+    left = [BUG]
+
+    def end() -> None:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except Exception:  # noqa: BLE001  # whatever it is, the interpreter meets it again and tells it
+            return
+        os._exit(left[0])
+
+    atexit.register(end)  # the first to be registered is the last to be called
+    try:
+        main()
+    except SystemExit as stop:
+        left[0] = stop.code if isinstance(stop.code, int) else BUG
+        raise
+    raise SystemExit(DONE)
 
 
 def _tell_interrupted(answer: Answer, *, as_json: bool) -> NoReturn:

@@ -107,6 +107,8 @@ def fit_each(
         return {name: here(name, refit) for name in jobs}
     from joblib import Parallel, delayed
 
+    # Compiling takes as long as a model is large: the longest are begun first, so that none is left alone.
+    new.sort(key=lambda name: -len(models()[kinds[name]].data(summaries[name][0], jobs[name]["priors"])))
     for name in new:
         tell(name, 0.0)
     fits = {}

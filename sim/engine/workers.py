@@ -6,6 +6,7 @@ worker does it, nor how often. What a dying worker had in hand is done again.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -126,6 +127,7 @@ def guarded(do: Callable[[Any], Any], index: int, task: Any, *, among: bool = Tr
 
 def follow(parent: int) -> None:
     """Have this process end when its parent does, however that ends, and leave Ctrl-C to it."""
+    gc.set_threshold(100_000)  # compiling makes many objects, and they stay: a sixteenth of its time
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
