@@ -19,6 +19,7 @@ NAMES = (
     "irr",
     "pilot",
     "warehouse",
+    "portfolio",
     "counts",
     "information",
     "montecarlo",

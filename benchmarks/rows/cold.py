@@ -15,7 +15,7 @@ from benchmarks.result import Gate, Result, Target, measured, within
 from benchmarks.timing import ROOT, FailedRunError, Run, alternate, environment, ratios
 
 NAME, JOB = "cold", "very first forecast on a machine, empty caches, 3 outcomes"
-_PEERS = 3
+_PEERS = 2
 
 
 def measure(bench: Bench) -> Result:
