@@ -209,6 +209,9 @@ def _answered(
     return {"sentence": _sentence(found, goal), **found}
 
 
+_ENDLESS = 1e9
+
+
 def _amount(goal: Goal, value: float | None, mcse: float | None, currency: str) -> str:
     if goal.metric == "roi":
         return percent(value, mcse)
@@ -221,14 +224,19 @@ def _sentence(found: Mapping[str, Any], goal: Goal) -> str:
     key, currency = found["key"], found["currency"]
     wanted = goal.words(_amount(goal, goal.value, 0.0, currency))
     if found["value"] is None:
-        low, high = (plain(end) for end in found["between"])
-        told = f"No value of {key} from {low} to {high} gives {wanted}"
+        low, high = found["between"]
+        # Where it looks by itself it ends at a trillion times today's value, which nobody reads as a number.
+        endless = found["now"] is not None and high > _ENDLESS * abs(found["now"]) > 0
+        span = f"from {plain(low)} " + ("up, however large," if endless else f"to {plain(high)}")
+        told = f"No value of {key} {span} gives {wanted}"
         if found["met_throughout"]:
             return f"{told.replace('No value', 'Every value').replace('gives', 'does better than')}."
         if found["nearest"] is None:
             return f"{told}: {goal.name()} has no value there."
         at, metric = found["nearest"]
         there = _amount(goal, metric, None, currency)
+        if endless and at == high:
+            return f"{told}; {goal.name()} comes ever nearer to {there}."
         return f"{told}; {goal.name()} comes nearest at {plain(at)}, with {there}."
     at = solved(found["value"], found["mcse"])
     more = f" (Monte Carlo error {error(found['mcse'])})" if found["mcse"] else ""
