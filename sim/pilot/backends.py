@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -69,6 +70,9 @@ class Backend:
             return self._connection.sql(sql, schema=expression.schema()).to_pyarrow()
         except Exception as error:  # noqa: BLE001
             raise ProblemsError(self._failed(error)) from None
+
+    def kept(self, relation: str, cells: Mapping[str, Column]) -> None:
+        """Keep nothing: not every warehouse has a place for what is no table."""
 
     def close(self) -> None:
         """End the connection; a Spark session may be somebody else's."""

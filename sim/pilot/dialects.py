@@ -28,6 +28,8 @@ _SAFE = {
 }
 """Longest text and its pattern that can be cast without an error where no cast tries."""
 
+_TEXTS: tuple[Stored, ...] = ("text", "other")
+
 _TYPES: dict[str, dict[Stored, str]] = {
     "postgres": {
         "text": "TEXT",
@@ -50,8 +52,7 @@ _BYTES = (
     "NULLIF(CASE WHEN OCTET_LENGTH({0}) > CHAR_LENGTH({0}) THEN BTRIM({0}, {1}) ELSE BTRIM({0}, ' ') END, '')"
 )
 _BARE = {
-    # "C" compares bytes, whatever the collation of the column.
-    "postgres": _BYTES + ' COLLATE "C"',
+    "postgres": _BYTES,
     "pyspark": _BYTES,
     "duckdb": "NULLIF(CASE WHEN STRLEN({0}) > LENGTH({0}) THEN TRIM({0}, {1}) ELSE TRIM({0}, ' ') END, '')",
 }
@@ -59,15 +60,26 @@ _BARE = {
 _ANY = "NULLIF(TRIM({0}), '')"
 
 
-def cell(column: str, stored: Stored, dialect: str) -> str:
-    """Return the SQL of a column of the warehouse in the type of its storage; no text is NULL."""
+def told(column: str, stored: Stored, dialect: str) -> str:
+    """Return the SQL of a column of the warehouse in the type of its storage."""
+    cast = f"CAST({column} AS {type_of(stored, dialect)})"
+    # "C" compares bytes, whatever the collation of the column.
+    return f'{cast} COLLATE "C"' if dialect == "postgres" and stored in _TEXTS else cast
+
+
+def type_of(stored: Stored, dialect: str) -> str:
+    """Return the type of a storage class."""
+    return _TYPES.get(dialect, SQL)[stored]
+
+
+def bare(cell: str, stored: Stored, dialect: str) -> str:
+    """Return the SQL of what `told` yields without blanks around text; no text is NULL."""
     from sqlglot import exp
 
-    told = f"CAST({column} AS {_TYPES.get(dialect, SQL)[stored]})"
-    if stored not in ("text", "other"):
-        return told
+    if stored not in _TEXTS:
+        return cell
     blanks = exp.Literal.string(BLANKS).sql(dialect="spark" if dialect == "pyspark" else dialect)
-    return _BARE.get(dialect, _ANY).format(told, blanks)
+    return _BARE.get(dialect, _ANY).format(cell, blanks)
 
 
 @cache

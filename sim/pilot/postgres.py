@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from sim.errors import Problem, ProblemsError
+from sim.pilot.dialects import type_of
 from sim.pilot.engine import Expr, Stored, identifier
 from sim.pilot.warehouse import Column, arrow_table, no_driver
+from sim.pilot.weighted import TIMES
 
 _SECONDS_TO_CONNECT = 15
 _STORED: dict[str, Stored] = {
@@ -84,6 +87,7 @@ class Postgres:
             import psycopg
         except ImportError:
             raise ProblemsError(no_driver("PostgreSQL", "sim[postgres]", key)) from None
+        self._settings = 0
         self.timeout, self.shown, self.key, self.hidden = timeout, shown, key, hidden
         try:
             self._connection = psycopg.connect(
@@ -146,6 +150,32 @@ class Postgres:
         """Return what a statement yields as a PyArrow table of the expression's columns."""
         return arrow_table(self._asked(sql).fetchall(), expression)
 
+    def kept(self, relation: str, cells: Mapping[str, Column]) -> str | None:
+        """Keep the different rows of a relation, where they are few, as a setting of the transaction.
+
+        A session that only reads can make no table, but any session has settings. What is few is told by the
+        first rows: to find out of all of them that they are many would take long.
+        """
+        columns = ", ".join(f"{cell.sql} AS {name}" for name, cell in cells.items())
+        by = ", ".join(str(i + 1) for i in range(len(cells)))
+        grouped = (
+            f"SELECT {columns}, COUNT(*) AS {TIMES} FROM {{}} AS relation GROUP BY {by} LIMIT {_MOST + 1}"  # noqa: S608
+        )
+        first = grouped.format(f"(SELECT * FROM {relation} AS relation LIMIT {_FIRST})")  # noqa: S608
+        told = self._asked(f"SELECT COUNT(*), SUM({TIMES}) FROM ({first}) AS first")  # noqa: S608
+        different, rows = told.fetchone()
+        if not different or different * _ALIKE > rows:
+            return None
+        setting = f"sim.kept_{self._settings}"
+        self._settings += 1
+        keep = f"CASE WHEN COUNT(*) <= {_MOST} THEN SET_CONFIG('{setting}', JSON_AGG(one)::text, true) END"
+        told = self._asked(f"SELECT LENGTH({keep}) FROM ({grouped.format(relation)}) AS one")  # noqa: S608
+        if told.fetchone()[0] is None:
+            return None
+        types = ", ".join(f"{name} {type_of(cell.stored, self.dialect)}" for name, cell in cells.items())
+        kept = f"JSON_TO_RECORDSET(CURRENT_SETTING('{setting}')::json)"
+        return f"SELECT * FROM {kept} AS one({types}, {TIMES} bigint)"  # noqa: S608
+
     def close(self) -> None:
         """End the connection."""
         self._connection.close()
@@ -180,5 +210,9 @@ class Postgres:
         return Problem(f"the warehouse refuses the query: {told}", "one SELECT", "", self.shown, key=self.key)
 
 
+_FIRST, _ALIKE = 200_000, 5
+"""How many rows tell whether equal ones are kept as one, and how many of them must be alike on average."""
+_MOST = 100_000
+"""Different rows that are kept: some ten megabytes."""
 _MONEY = "CAST({} AS NUMERIC)"
 _LIMIT = "SELECT set_config('statement_timeout', %s, true)"

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from sim.errors import Problem
-from sim.pilot.dialects import cell, portable
-from sim.pilot.engine import Expr, Stored
+from sim.pilot.dialects import bare, portable, told
+from sim.pilot.engine import Expr, Stored, identifier
 from sim.pilot.exact import run_exactly
+from sim.pilot.weighted import TIMES, UnweightedError, weighted
 
 _NAMES = re.compile(r"sim (?:part|stage) [0-9]+")
 
@@ -59,6 +61,15 @@ class Link(Protocol):
     def rows(self, sql: str, expression: Expr) -> Any:
         """Return what a statement yields as a PyArrow table of the expression's columns."""
 
+    def kept(self, relation: str, cells: Mapping[str, Column]) -> str | None:
+        """Keep the different rows of a relation over there, where they are few, and how often each is there.
+
+        Returns
+        -------
+        str or None
+            A query of the named cells and `TIMES`; None where rows are not kept.
+        """
+
     def close(self) -> None:
         """End the connection."""
 
@@ -70,14 +81,29 @@ class Warehouse:
         self.link = link
         self._parts: dict[str, str] = {}
         self._stages: dict[Any, str] = {}
+        self._published: dict[str, tuple[str, dict[str, Column]]] = {}
+        self._kept: defaultdict[str, list[tuple[set[str], str | None]]] = defaultdict(list)
+        self._several: set[str] = set()
         weakref.finalize(self, link.close)
 
     def publish(self, relation: str, columns: Sequence[Column]) -> str:
         """Name a table or query with columns ``c0, c1, …`` of the given storage; return the name."""
         dialect = self.link.dialect
-        cells = [f"{cell(column.sql, column.stored, dialect)} AS c{i}" for i, column in enumerate(columns)]
+        cells = {
+            f"c{i}": replace(column, sql=told(column.sql, column.stored, dialect))
+            for i, column in enumerate(columns)
+        }
+        name = self._part(self._bare(cells), f"{relation} AS relation")
+        self._published[name] = relation, cells
+        return name
+
+    def _bare(self, cells: Mapping[str, Column]) -> str:
+        bared = {name: bare(each.sql, each.stored, self.link.dialect) for name, each in cells.items()}
+        return ", ".join(f"{sql} AS {name}" for name, sql in bared.items())
+
+    def _part(self, columns: str, relation: str) -> str:
         name = f"sim part {len(self._parts)}"
-        self._parts[name] = f"SELECT {', '.join(cells)} FROM {relation} AS relation"  # noqa: S608  # all quoted
+        self._parts[name] = f"SELECT {columns} FROM {relation}"  # noqa: S608  # all quoted
         return name
 
     def stage(self, expression: Expr) -> Expr:
@@ -88,7 +114,10 @@ class Warehouse:
         name = self._stages.get(known)
         if name is None:
             name = self._stages[known] = f"sim stage {len(self._stages)}"
-            self._parts[name] = self._sql(expression)
+            found = self._counted(expression)
+            self._parts[name] = self._sql(found)
+            if TIMES in found.schema():
+                self._several.add(name)
         return ibis.table(expression.schema(), name=name)
 
     def run(self, expression: Expr, *, repeatable: bool = False) -> Any:
@@ -101,10 +130,51 @@ class Warehouse:
         return self._fetched(expression)
 
     def _fetched(self, expression: Expr) -> Any:
-        return self.link.rows(self._whole(self._sql(expression)), expression)
+        found = self._counted(expression)
+        if TIMES in found.schema():
+            found = self._one_by_one(expression)
+        return self.link.rows(self._whole(self._sql(found)), expression)
 
     def _sql(self, expression: Expr) -> str:
         return self.link.compiled(portable(expression, self.link.dialect))
+
+    def _counted(self, expression: Expr) -> Expr:
+        """Return the expression over equal rows that are kept as one, as far as they are."""
+        try:
+            return weighted(expression, self._with_times)
+        except UnweightedError:
+            return self._one_by_one(expression)
+
+    def _with_times(self, table: Any) -> str | None:
+        """Return the name of what has equal rows of a table as one, with `TIMES`, or None."""
+        if table.name not in self._published:
+            return table.name if table.name in self._several else None
+        relation, cells = self._published[table.name]
+        asked = set(table.schema.names)
+        for columns, name in self._kept[table.name]:
+            if (name and asked <= columns) or (not name and asked >= columns):
+                return name
+        wanted = {name: cells[name] for name in table.schema.names}
+        rows, name = self.link.kept(relation, wanted), None
+        if rows is not None:
+            there = {name: replace(each, sql=name) for name, each in wanted.items()}
+            name = self._part(f"{self._bare(there)}, {TIMES}", f"({rows}) AS kept")
+        self._kept[table.name].append((asked, name))
+        return name
+
+    def _one_by_one(self, expression: Expr) -> Expr:
+        """Return the expression over all rows again; slower, but there is nothing that it cannot ask."""
+        import ibis
+        import ibis.expr.operations as ops
+
+        def rewritten(node: Any, kwargs: dict[str, Any] | None) -> Any:
+            if isinstance(node, ops.UnboundTable) and node.name in self._several:
+                columns = ", ".join(identifier(name) for name in node.schema.names)
+                rows = f"{identifier(node.name)} CROSS JOIN GENERATE_SERIES(1, {TIMES}) AS one"
+                return ibis.table(node.schema, name=self._part(columns, rows)).op()
+            return node if kwargs is None else node.__recreate__(kwargs)
+
+        return expression.op().replace(rewritten).to_expr()
 
     def _whole(self, sql: str) -> str:
         """Return a statement with the named parts that it needs, in the order in which they were made."""
