@@ -96,6 +96,7 @@ READINGS: dict[str, tuple[str, dict[str, str], dict[str, Any]]] = {
             "period": "day",
         },
     ),
+    "weeks": ("cost", {"amount": "money"}, {"segment": "country", "period": "quit", "until": 20}),
     "failures": ("cost", {"amount": "money"}, {"failed": ("ok",)}),
 }
 """A model, its columns, and what else is asked of the table."""

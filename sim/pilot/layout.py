@@ -91,6 +91,8 @@ class Layout:
         }
         keys = {"_arm": self.arm, "_segment": self.segment, "_period": self.period, "_cluster": self.cluster}
         columns |= {name: (header, "text") for name, header in keys.items() if header is not None}
+        if self.period is not None and self.stored(self.period) == "date":
+            columns["_period"] = self.period, "date"  # to write days as text and read them again takes long
         places = {name: part.index(header) for name, (header, _) in columns.items()}
         table = part.table(range(len(part.headers)) if self.whole else sorted(set(places.values())))
         raw = {name: table[f"c{place}"] for name, place in places.items()}
@@ -106,7 +108,7 @@ class Layout:
             column, here = staged[name], part.stored[places[name]]
             if self.codes:
                 column = is_code(column, here, self.codes).ifelse(ibis.null(column.type()), column)
-            if name not in keys and stored in (here, "other"):
+            if stored in (here, "other") and (name not in keys or stored == "date"):
                 read[name] = column
             else:
                 read[name] = column.cast("float64") if stored == "real" else label(column, here)

@@ -11,7 +11,7 @@ from sim.errors import Problem, ProblemsError
 from sim.pilot.engine import Expr
 from sim.pilot.findings import row_problems, tally
 from sim.pilot.layout import Field, Layout
-from sim.pilot.parse import parsed
+from sim.pilot.parse import parsed, within
 from sim.pilot.part import did_you_mean, listed
 from sim.pilot.source import Source
 
@@ -62,14 +62,15 @@ class Periods:
         months = None if self.length is None else (count - self.launch) * self.length
         return replace(self, labels=self.labels[:count], months=months, calendar=self.calendar[:count])
 
-    def position(self, text: Expr) -> Expr:
+    def position(self, cell: Expr) -> Expr:
         """Return the position of each cell's period, as an expression; NULL where it is blank."""
         import ibis
 
         if self.positions is not None:
-            return text.cases(*self.positions.items()).cast("int64")
+            return cell.cast("string").cases(*self.positions.items()).cast("int64")
         assert self.origin is not None  # noqa: S101  # dates have one
-        day = parsed(text, "date", "text", self.style)
+        stored = cell.type().is_date()
+        day = within(cell, "date") if stored else parsed(cell, "date", "text", self.style)
         if not self.width:
             first = 12 * self.origin.year + self.origin.month
             return (day.year().cast("int64") * 12 + day.month() - first).cast("int64")
