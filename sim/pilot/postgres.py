@@ -212,7 +212,7 @@ class Postgres:
 
 _FIRST, _ALIKE = 200_000, 5
 """How many rows tell whether equal ones are kept as one, and how many of them must be alike on average."""
-_MOST = 100_000
-"""Different rows that are kept: some ten megabytes."""
+_MOST = 50_000
+"""Different rows that are kept: some megabytes, and below the gigabyte of one value even where texts are long."""
 _MONEY = "CAST({} AS NUMERIC)"
 _LIMIT = "SELECT set_config('statement_timeout', %s, true)"
