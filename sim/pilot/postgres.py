@@ -213,6 +213,6 @@ class Postgres:
 _FIRST, _ALIKE = 200_000, 5
 """How many rows tell whether equal ones are kept as one, and how many of them must be alike on average."""
 _MOST = 50_000
-"""Different rows that are kept: some megabytes, and below the gigabyte of one value even where texts are long."""
+"""Different rows that are kept: some megabytes, and below the gigabyte of one value even with long texts."""
 _MONEY = "CAST({} AS NUMERIC)"
 _LIMIT = "SELECT set_config('statement_timeout', %s, true)"
