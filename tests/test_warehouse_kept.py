@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sim.errors import ProblemsError
+from sim.pilot import alike
 from sim.pilot import postgres as room
 from sim.pilot.connect import open_warehouse
 from sim.records.reading import Reading
@@ -49,8 +50,8 @@ def test_equal_rows_kept_as_one_say_what_they_say_one_by_one(
     there: Server, monkeypatch: pytest.MonkeyPatch, sent: list[str], name: str
 ) -> None:
     found = []
-    for alike in (0, NEVER):
-        monkeypatch.setattr(room, "_ALIKE", alike)
+    for many in (0, NEVER):
+        monkeypatch.setattr(alike, "SHARE", many)
         found.append(asked(name, **PILOT))
     assert differences(*found) == {}
     assert any("CURRENT_SETTING" in sql for sql in sent)
@@ -62,7 +63,7 @@ def test_a_table_of_few_different_rows_is_read_once(there: Server, sent: list[st
     assert found.summary.series is not None
     reads = [sql for sql in sent if "FROM pilot" in sql and "LIMIT 0" not in sql]
     assert len(reads) == 2
-    assert f"LIMIT {room._FIRST}" in reads[0]
+    assert f"LIMIT {alike.FIRST}" in reads[0]
     assert len(sent) > 9
     # No statement that a server may write into its log holds what the table does.
     assert not any("human" in sql for sql in reads)
@@ -74,7 +75,7 @@ def test_many_different_rows_are_not_kept(
     expected = asked("events", **PILOT)
     assert any("CURRENT_SETTING" in sql for sql in sent)
     sent.clear()
-    monkeypatch.setattr(room, "_MOST", 5)  # the first rows promise more than the whole table holds
+    monkeypatch.setattr(alike, "MOST", 5)  # the first rows promise more than the whole table holds
     assert differences(asked("events", **PILOT), expected) == {}
     assert any("SET_CONFIG('sim" in sql for sql in sent)
     assert not any("CURRENT_SETTING" in sql for sql in sent)
@@ -93,8 +94,8 @@ def test_what_is_kept_is_what_was_there(there: Server, monkeypatch: pytest.Monke
     columns = {"arm": "char(8)", "word": "text", "x": "float8", "day": "date", "money": "numeric"}
     there.load("odd", columns, [row for row in ODD for _ in range(3)])
     found = []
-    for alike in (0, NEVER):
-        monkeypatch.setattr(room, "_ALIKE", alike)
+    for many in (0, NEVER):
+        monkeypatch.setattr(alike, "SHARE", many)
         source = open_warehouse(Reading(None, "odd", "outcomes.x", {}, table="odd", dsn="${PILOT_DSN}"))
         table = source.parts[0].table(range(5))
         told = table.mutate(c2=table.c2.cast("string"), c3=table.c3.cast("string"))
@@ -107,8 +108,8 @@ def test_what_the_numbers_of_equal_rows_do_not_tell_is_asked_of_all(
     there: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = []
-    for alike in (0, NEVER):
-        monkeypatch.setattr(room, "_ALIKE", alike)
+    for many in (0, NEVER):
+        monkeypatch.setattr(alike, "SHARE", many)
         source = open_warehouse(Reading(None, "pilot", "outcomes.x", {}, table="pilot", dsn="${PILOT_DSN}"))
         part = source.parts[0]
         table = part.table(part.index(name) for name in ("country", "events", "rating"))
@@ -134,8 +135,8 @@ def test_messages_are_of_all_rows(there: Server, monkeypatch: pytest.MonkeyPatch
     rows = [("human", "1"), ("bot", "-3"), ("bot", "5%"), ("human", "-3"), (None, "2"), ("bot", " -3")]
     there.load("refused", {"arm": "text", "events": "text"}, rows * 40)
     told = []
-    for alike in (0, NEVER):
-        monkeypatch.setattr(room, "_ALIKE", alike)
+    for many in (0, NEVER):
+        monkeypatch.setattr(alike, "SHARE", many)
         with pytest.raises(ProblemsError) as error:
             asked("events", dsn="${PILOT_DSN}", table="refused", segment=None)
         told.append([problem.found for problem in error.value.problems])

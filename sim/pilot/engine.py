@@ -13,8 +13,12 @@ import tempfile
 import uuid
 import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from sim.pilot import alike
 
 type Stored = Literal["text", "integer", "real", "flag", "date", "other"]
 """How a column lies in its file; ``other`` (lists, intervals, …) is shown as text and never parsed."""
@@ -86,6 +90,15 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """A file as it came, its headers, and the SQL that yields each cell from them."""
+
+    raw: str
+    headers: list[str]
+    cells: list[str]
+
+
 class Engine:
     """One embedded database with a scratch folder of its own.
 
@@ -113,6 +126,9 @@ class Engine:
         self.readable: list[Path] = []
         self._views = 0
         self._stages: dict[Any, str] = {}
+        self._published: dict[str, _Published] = {}
+        self._large: dict[str, bool] = {}
+        self._kept = alike.Kept()
         self._sealed = False
         weakref.finalize(self, shutil.rmtree, self.scratch, ignore_errors=True)
 
@@ -161,9 +177,46 @@ class Engine:
         raw, view = f"sim file {self._views}", f"sim part {self._views}"
         self._views += 1
         relation.create_view(raw)
-        select = f"SELECT {', '.join(columns)} FROM {identifier(raw)}"  # noqa: S608  # all of it quoted
-        self.duckdb.execute(f"CREATE VIEW {identifier(view)} AS {select}")
+        self._published[view] = _Published(raw, list(relation.columns), columns)
+        self._view(view, ", ".join(columns), raw)
         return view
+
+    def _view(self, name: str, columns: str, table: str) -> None:
+        select = f"SELECT {columns} FROM {identifier(table)}"  # noqa: S608  # all of it quoted
+        self.duckdb.execute(f"CREATE VIEW {identifier(name)} AS {select}")
+
+    def _is_large(self, view: str) -> bool:
+        if view not in self._large:
+            some = f"SELECT 1 FROM {identifier(self._published[view].raw)} LIMIT {alike.FIRST}"  # noqa: S608
+            self._large[view] = self._ask(f"SELECT COUNT(*) FROM ({some})") == alike.FIRST  # noqa: S608
+        return self._large[view]
+
+    def _keep(self, view: str, columns: Sequence[str]) -> str | None:
+        """Keep the different rows of a large view in memory, where they are few: told by the first rows."""
+        published = self._published.get(view)
+        if published is None or not self._is_large(view):
+            return None
+        places = sorted(int(name[1:]) for name in columns)
+        wanted = [published.headers[i] for i in places]
+        if any(header.casefold() == alike.TIMES for header in wanted):
+            return None
+        named, raw, most = ", ".join(map(identifier, wanted)), identifier(published.raw), alike.MOST + 1
+        grouped = f"SELECT {named}, COUNT(*) AS {alike.TIMES} FROM {{}} GROUP BY ALL LIMIT {most}"  # noqa: S608
+        first = grouped.format(f"(SELECT {named} FROM {raw} LIMIT {alike.FIRST})")  # noqa: S608
+        if self._ask(f"SELECT COUNT(*) FROM ({first})") * alike.SHARE > alike.FIRST:  # noqa: S608
+            return None
+        rows, once = f"sim rows {self._views}", f"sim once {self._views}"
+        self._views += 1
+        self.duckdb.execute(f"CREATE TEMP TABLE {identifier(rows)} AS {grouped.format(raw)}")
+        if self._ask(f"SELECT COUNT(*) FROM {identifier(rows)}") == most:  # noqa: S608
+            self.duckdb.execute(f"DROP TABLE {identifier(rows)}")
+            return None
+        self._view(once, ", ".join([*(published.cells[i] for i in places), alike.TIMES]), rows)
+        return once
+
+    def _ask(self, sql: str) -> int:
+        ((found,),) = self.duckdb.execute(sql).fetchall()
+        return int(found)
 
     def seal(self) -> None:
         """From now on allow reading of the files in `readable` and of nothing else."""
@@ -185,8 +238,22 @@ class Engine:
         view = self._stages.get(known)
         if view is None:
             view = self._stages[known] = f"sim stage {len(self._stages)}"
-            self.duckdb.sql(str(ibis.to_sql(expression, dialect="duckdb"))).create_view(view)
+            self.duckdb.sql(_sql(expression)).create_view(view)
+            found = self._counted(expression)
+            if alike.TIMES in found.schema():
+                self._kept.stages[view] = f"{view} alike"
+                self.duckdb.sql(_sql(found)).create_view(f"{view} alike")
         return ibis.table(expression.schema(), name=view)
+
+    def _counted(self, expression: Expr) -> Expr:
+        """Return the expression over equal rows that are kept as one, where it can be asked of them."""
+        import duckdb
+
+        # A file that cannot be read is told of when its rows are asked.
+        with suppress(alike.UnweightedError, duckdb.Error):
+            if any(map(self._is_large, self._published)):
+                return alike.weighted(expression, lambda table: self._kept.named(table, self._keep))
+        return expression
 
     def run(self, expression: Expr, *, repeatable: bool = False) -> Any:
         """Return the rows of a table expression as a PyArrow table.
@@ -194,9 +261,8 @@ class Engine:
         With `repeatable` one thread adds up in file order: sums of fractions then have the same last
         digit every time, and a stored fit is recognised.
         """
-        import ibis
-
-        sql = str(ibis.to_sql(expression, dialect="duckdb"))
+        found = self._counted(expression)
+        sql = _sql(expression if alike.TIMES in found.schema() else found)
         if repeatable:
             self.duckdb.execute("SET threads = 1")
         try:
@@ -205,6 +271,12 @@ class Engine:
             if repeatable:
                 self.duckdb.execute("RESET threads")
         return rows.cast(expression.schema().to_pyarrow())
+
+
+def _sql(expression: Expr) -> str:
+    import ibis
+
+    return str(ibis.to_sql(expression, dialect="duckdb"))
 
 
 def table(view: str, stored: Mapping[int, Stored]) -> Expr:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from sim.errors import Problem, ProblemsError
+from sim.pilot import alike
 from sim.pilot.dialects import type_of
 from sim.pilot.engine import Expr, Stored, identifier
 from sim.pilot.warehouse import Column, arrow_table, no_driver
-from sim.pilot.weighted import TIMES
 
 _SECONDS_TO_CONNECT = 15
 _STORED: dict[str, Stored] = {
@@ -158,23 +158,24 @@ class Postgres:
         """
         columns = ", ".join(f"{cell.sql} AS {name}" for name, cell in cells.items())
         by = ", ".join(str(i + 1) for i in range(len(cells)))
+        most, times = alike.MOST, alike.TIMES
         grouped = (
-            f"SELECT {columns}, COUNT(*) AS {TIMES} FROM {{}} AS relation GROUP BY {by} LIMIT {_MOST + 1}"  # noqa: S608
+            f"SELECT {columns}, COUNT(*) AS {times} FROM {{}} AS relation GROUP BY {by} LIMIT {most + 1}"  # noqa: S608
         )
-        first = grouped.format(f"(SELECT * FROM {relation} AS relation LIMIT {_FIRST})")  # noqa: S608
-        told = self._asked(f"SELECT COUNT(*), SUM({TIMES}) FROM ({first}) AS first")  # noqa: S608
+        first = grouped.format(f"(SELECT * FROM {relation} AS relation LIMIT {alike.FIRST})")  # noqa: S608
+        told = self._asked(f"SELECT COUNT(*), SUM({times}) FROM ({first}) AS first")  # noqa: S608
         different, rows = told.fetchone()
-        if not different or different * _ALIKE > rows:
+        if not different or different * alike.SHARE > rows:
             return None
         setting = f"sim.kept_{self._settings}"
         self._settings += 1
-        keep = f"CASE WHEN COUNT(*) <= {_MOST} THEN SET_CONFIG('{setting}', JSON_AGG(one)::text, true) END"
+        keep = f"CASE WHEN COUNT(*) <= {most} THEN SET_CONFIG('{setting}', JSON_AGG(one)::text, true) END"
         told = self._asked(f"SELECT LENGTH({keep}) FROM ({grouped.format(relation)}) AS one")  # noqa: S608
         if told.fetchone()[0] is None:
             return None
         types = ", ".join(f"{name} {type_of(cell.stored, self.dialect)}" for name, cell in cells.items())
         kept = f"JSON_TO_RECORDSET(CURRENT_SETTING('{setting}')::json)"
-        return f"SELECT * FROM {kept} AS one({types}, {TIMES} bigint)"  # noqa: S608
+        return f"SELECT * FROM {kept} AS one({types}, {times} bigint)"  # noqa: S608
 
     def close(self) -> None:
         """End the connection."""
@@ -210,9 +211,5 @@ class Postgres:
         return Problem(f"the warehouse refuses the query: {told}", "one SELECT", "", self.shown, key=self.key)
 
 
-_FIRST, _ALIKE = 200_000, 5
-"""How many rows tell whether equal ones are kept as one, and how many of them must be alike on average."""
-_MOST = 50_000
-"""Different rows that are kept: some megabytes, and below the gigabyte of one value even with long texts."""
 _MONEY = "CAST({} AS NUMERIC)"
 _LIMIT = "SELECT set_config('statement_timeout', %s, true)"

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from sim.errors import Problem
+from sim.pilot.alike import TIMES, Kept, UnweightedError, weighted
 from sim.pilot.dialects import bare, portable, told
 from sim.pilot.engine import Expr, Stored, identifier
 from sim.pilot.exact import run_exactly
-from sim.pilot.weighted import TIMES, UnweightedError, weighted
 
 _NAMES = re.compile(r"sim (?:part|stage) [0-9]+")
 
@@ -82,8 +81,7 @@ class Warehouse:
         self._parts: dict[str, str] = {}
         self._stages: dict[Any, str] = {}
         self._published: dict[str, tuple[str, dict[str, Column]]] = {}
-        self._kept: defaultdict[str, list[tuple[set[str], str | None]]] = defaultdict(list)
-        self._several: set[str] = set()
+        self._kept = Kept()
         weakref.finalize(self, link.close)
 
     def publish(self, relation: str, columns: Sequence[Column]) -> str:
@@ -117,7 +115,7 @@ class Warehouse:
             found = self._counted(expression)
             self._parts[name] = self._sql(found)
             if TIMES in found.schema():
-                self._several.add(name)
+                self._kept.stages[name] = name
         return ibis.table(expression.schema(), name=name)
 
     def run(self, expression: Expr, *, repeatable: bool = False) -> Any:
@@ -141,26 +139,20 @@ class Warehouse:
     def _counted(self, expression: Expr) -> Expr:
         """Return the expression over equal rows that are kept as one, as far as they are."""
         try:
-            return weighted(expression, self._with_times)
+            return weighted(expression, lambda table: self._kept.named(table, self._keep))
         except UnweightedError:
             return self._one_by_one(expression)
 
-    def _with_times(self, table: Any) -> str | None:
-        """Return the name of what has equal rows of a table as one, with `TIMES`, or None."""
-        if table.name not in self._published:
-            return table.name if table.name in self._several else None
-        relation, cells = self._published[table.name]
-        asked = set(table.schema.names)
-        for columns, name in self._kept[table.name]:
-            if (name and asked <= columns) or (not name and asked >= columns):
-                return name
-        wanted = {name: cells[name] for name in table.schema.names}
-        rows, name = self.link.kept(relation, wanted), None
-        if rows is not None:
-            there = {name: replace(each, sql=name) for name, each in wanted.items()}
-            name = self._part(f"{self._bare(there)}, {TIMES}", f"({rows}) AS kept")
-        self._kept[table.name].append((asked, name))
-        return name
+    def _keep(self, table: str, columns: Sequence[str]) -> str | None:
+        if table not in self._published:
+            return None
+        relation, cells = self._published[table]
+        wanted = {name: cells[name] for name in columns}
+        rows = self.link.kept(relation, wanted)
+        if rows is None:
+            return None
+        there = {name: replace(each, sql=name) for name, each in wanted.items()}
+        return self._part(f"{self._bare(there)}, {TIMES}", f"({rows}) AS kept")
 
     def _one_by_one(self, expression: Expr) -> Expr:
         """Return the expression over all rows again; slower, but there is nothing that it cannot ask."""
@@ -168,7 +160,7 @@ class Warehouse:
         import ibis.expr.operations as ops
 
         def rewritten(node: Any, kwargs: dict[str, Any] | None) -> Any:
-            if isinstance(node, ops.UnboundTable) and node.name in self._several:
+            if isinstance(node, ops.UnboundTable) and node.name in self._kept.stages:
                 columns = ", ".join(identifier(name) for name in node.schema.names)
                 rows = f"{identifier(node.name)} CROSS JOIN GENERATE_SERIES(1, {TIMES}) AS one"
                 return ibis.table(node.schema, name=self._part(columns, rows)).op()

@@ -2,17 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from sim.pilot.engine import Expr
+if TYPE_CHECKING:
+    from sim.pilot.engine import Expr
 
 TIMES = "_times"
 """The column that says how many rows there are of each."""
+FIRST, SHARE = 200_000, 5
+"""How many rows tell whether equal ones are kept as one, and how many of them must be alike on average."""
+MOST = 50_000
+"""Different rows that are kept: some megabytes, and in PostgreSQL below the gigabyte of one value."""
 
 
 class UnweightedError(Exception):
     """An expression means something that the numbers of equal rows do not tell."""
+
+
+type Keep = Callable[[str, Sequence[str]], str | None]
+"""Takes the name of a table and some of its columns, and returns the name under which their different rows
+are kept with `TIMES`, or None where they are not."""
+
+
+class Kept:
+    """What an engine has of its tables and stages with equal rows as one.
+
+    Attributes
+    ----------
+    stages : dict of str to str
+        By the name of a stage, that of the same over equal rows as one.
+    """
+
+    def __init__(self) -> None:
+        self.stages: dict[str, str] = {}
+        self._tables: defaultdict[str, list[tuple[set[str], str | None]]] = defaultdict(list)
+
+    def named(self, table: Any, keep: Keep) -> str | None:
+        """Return the name of what has equal rows of an unbound Ibis table as one, or None."""
+        if table.name in self.stages:
+            return self.stages[table.name]
+        asked = set(table.schema.names)
+        for columns, name in self._tables[table.name]:
+            if (name and asked <= columns) or (not name and asked >= columns):
+                return name
+        name = keep(table.name, table.schema.names)
+        self._tables[table.name].append((asked, name))
+        return name
 
 
 def weighted(expression: Expr, named: Callable[[Any], str | None]) -> Expr:
