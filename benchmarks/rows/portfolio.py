@@ -61,12 +61,21 @@ def measure(bench: Bench) -> Result:
             f"{60 / each[way]:.0f}",
             f"{60 * count / again[way].seconds:.0f}",
             f"{each[_ONE] / each[way]:.2f} ×",
+            f"{each[_ONE] / each[way] / int(_WAYS[way][-1]):.2f}",
             f"{1000 * idle[way]:.1f} ms",
             f"{first[way].peak / 1e6:.0f} MB",
         )
         for way in _WAYS
     ]
-    head = ("Where", "Programmes a minute", "of them again", "Gain", "Overhead a task", "Largest process")
+    head = (
+        "Where",
+        "Programmes a minute",
+        "of them again",
+        "Gain",
+        "Efficiency",
+        "Overhead",
+        "Largest process",
+    )
     return Result(
         NAME,
         JOB,
