@@ -127,6 +127,13 @@ def test_any_format_that_sim_reads(kind: str, tmp_path: Path) -> None:
     assert config["outcomes"]["orders"]["columns"] == {"trials": "sessions", "successes": "orders"}
 
 
+def test_norway_is_no_answer(tmp_path: Path) -> None:
+    file = table(
+        tmp_path / "t.csv", "arm,land,visits,orders\nA,NO,1000,30\nB,NO,1010,41\nA,SE,900,25\nB,SE,950,37\n"
+    )
+    assert first(file, tmp_path / "new")[0]["pilot"]["segment"] == "land"
+
+
 def test_names_cannot_leave_their_place(tmp_path: Path) -> None:
     """A header that would end its string or its comment stays a name."""
     header = 'orders"\\ ]#'

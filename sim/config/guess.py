@@ -147,7 +147,7 @@ def find_segment(look: Look, taken: set[str]) -> tuple[str | None, list[str]]:
         and column.filled == look.rows
         and not (column.is_number or column.is_flag or column.is_date or column.months)
         and not named(column.header, WORDS["PERIODS"])
-        and not {"yes", "no"} & {value.text.casefold() for value in column.values}
+        and "yes" not in {value.text.casefold() for value in column.values}  # "no" alone may be Norway
     ]
     called = [header for header in fitting if named(header, WORDS["SEGMENTS"])]
     best = next(iter(called), None) or next(iter(fitting), None)
