@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sim.errors import ProblemsError
@@ -133,9 +135,12 @@ def test_a_damaged_line_far_down_is_told_of(tmp_path: Path, monkeypatch: pytest.
     assert "4002" in line
 
 
-def test_a_column_may_be_called_as_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "times.csv"
-    file.write_text("arm,_TIMES\n" + "human,1\nbot,2\n" * 2000, "utf-8")
-    found = both(monkeypatch, "events", file=file, columns={"events": "_TIMES"}, segment=None)
+@pytest.mark.parametrize("header", ["_TIMES", "{0.x} {{}} %s 'a'", "r0;--"])
+def test_a_column_may_be_called_as_it_likes(
+    header: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "named.parquet"
+    pq.write_table(pa.table({"arm": ["human", "bot"] * 2000, header: [1, 2] * 2000}), file)
+    found = both(monkeypatch, "events", file=file, columns={"events": header}, segment=None)
     assert differences(*found) == {}
     assert found[0].summary.size.sum() == 4000

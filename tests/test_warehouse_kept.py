@@ -141,3 +141,16 @@ def test_messages_are_of_all_rows(there: Server, monkeypatch: pytest.MonkeyPatch
             asked("events", dsn="${PILOT_DSN}", table="refused", segment=None)
         told.append([problem.found for problem in error.value.problems])
     assert told[0] == told[1] == ['"-3" is negative (120 rows)', '"5%" is a percentage (40 rows)']
+
+
+def test_a_column_may_be_called_as_it_likes(there: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    header = "{0.x} {{}} %s 'a'"
+    there.load("odd_name", {"arm": "text", header: "integer"}, [("human", "1"), ("bot", "2")] * 40)
+    found = []
+    for many in (0, NEVER):
+        monkeypatch.setattr(alike, "SHARE", many)
+        found.append(
+            asked("events", dsn="${PILOT_DSN}", table="odd_name", columns={"events": header}, segment=None)
+        )
+    assert differences(*found) == {}
+    assert found[0].summary.size.sum() == 80

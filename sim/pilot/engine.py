@@ -201,13 +201,16 @@ class Engine:
         if any(header.casefold() == alike.TIMES for header in wanted):
             return None
         named, raw, most = ", ".join(map(identifier, wanted)), identifier(published.raw), alike.MOST + 1
-        grouped = f"SELECT {named}, COUNT(*) AS {alike.TIMES} FROM {{}} GROUP BY ALL LIMIT {most}"  # noqa: S608
-        first = grouped.format(f"(SELECT {named} FROM {raw} LIMIT {alike.FIRST})")  # noqa: S608
+
+        def grouped(of: str) -> str:
+            return f"SELECT {named}, COUNT(*) AS {alike.TIMES} FROM {of} GROUP BY ALL LIMIT {most}"  # noqa: S608
+
+        first = grouped(f"(SELECT {named} FROM {raw} LIMIT {alike.FIRST})")  # noqa: S608
         if self._ask(f"SELECT COUNT(*) FROM ({first})") * alike.SHARE > alike.FIRST:  # noqa: S608
             return None
         rows, once = f"sim rows {self._views}", f"sim once {self._views}"
         self._views += 1
-        self.duckdb.execute(f"CREATE TEMP TABLE {identifier(rows)} AS {grouped.format(raw)}")
+        self.duckdb.execute(f"CREATE TEMP TABLE {identifier(rows)} AS {grouped(raw)}")
         if self._ask(f"SELECT COUNT(*) FROM {identifier(rows)}") == most:  # noqa: S608
             self.duckdb.execute(f"DROP TABLE {identifier(rows)}")
             return None

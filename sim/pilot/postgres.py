@@ -159,10 +159,12 @@ class Postgres:
         columns = ", ".join(f"{cell.sql} AS {name}" for name, cell in cells.items())
         by = ", ".join(str(i + 1) for i in range(len(cells)))
         most, times = alike.MOST, alike.TIMES
-        grouped = (
-            f"SELECT {columns}, COUNT(*) AS {times} FROM {{}} AS relation GROUP BY {by} LIMIT {most + 1}"  # noqa: S608
-        )
-        first = grouped.format(f"(SELECT * FROM {relation} AS relation LIMIT {alike.FIRST})")  # noqa: S608
+
+        def grouped(of: str) -> str:
+            counted = f"SELECT {columns}, COUNT(*) AS {times} FROM {of} AS relation"  # noqa: S608
+            return f"{counted} GROUP BY {by} LIMIT {most + 1}"
+
+        first = grouped(f"(SELECT * FROM {relation} AS relation LIMIT {alike.FIRST})")  # noqa: S608
         told = self._asked(f"SELECT COUNT(*), SUM({times}) FROM ({first}) AS first")  # noqa: S608
         different, rows = told.fetchone()
         if not different or different * alike.SHARE > rows:
@@ -170,7 +172,7 @@ class Postgres:
         setting = f"sim.kept_{self._settings}"
         self._settings += 1
         keep = f"CASE WHEN COUNT(*) <= {most} THEN SET_CONFIG('{setting}', JSON_AGG(one)::text, true) END"
-        told = self._asked(f"SELECT LENGTH({keep}) FROM ({grouped.format(relation)}) AS one")  # noqa: S608
+        told = self._asked(f"SELECT LENGTH({keep}) FROM ({grouped(relation)}) AS one")  # noqa: S608
         if told.fetchone()[0] is None:
             return None
         types = ", ".join(f"{name} {type_of(cell.stored, self.dialect)}" for name, cell in cells.items())
