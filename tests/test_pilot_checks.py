@@ -67,7 +67,7 @@ def test_a_split_that_does_not_fit(split):
 
 def test_a_warning_says_how_to_declare_the_split():
     check = sample_ratio(pilot(1000, 2000), None, False)
-    assert "human 33.33%, a 66.67%" in check.message
+    assert "'human' 33.33%, 'a' 66.67%" in check.message
     assert "`split`" in check.remedy
 
 

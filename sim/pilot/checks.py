@@ -69,7 +69,7 @@ def sample_ratio(
     expected = total * shares
     p = _chance(units, expected, len(shares) - 1)
     seen = several(
-        phrase("{arm} {share:.2%}", arm=arm, share=float(share))
+        phrase("'{arm}' {share:.2%}", arm=arm, share=float(share))
         for arm, share in zip(summary.arms, units / total, strict=True)
     )
     meant = several(phrase("{share:.2%}", share=float(share)) for share in shares)

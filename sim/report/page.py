@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -71,9 +72,19 @@ def _environment() -> Environment:
     return environment
 
 
+_UNIT = re.compile(r"(?<=\d) (?!\()| (?=[^(]*\))")
+"""What stands between a number and its unit, or within an interval."""
+
+
 def tight(text: str) -> str:
-    """Let a figure break before its interval, and nowhere else."""
-    return text.replace(" ", "\u00a0").replace("\u00a0(", " (")
+    r"""Let a figure break before its interval or between words, and nowhere else.
+
+    Examples
+    --------
+    >>> tight("+17 % (-1 to +37)").split(" "), tight("beyond month 36").split(" ")
+    (['+17\xa0%', '(-1\xa0to\xa0+37)'], ['beyond', 'month', '36'])
+    """
+    return _UNIT.sub("\u00a0", text)
 
 
 def contents(stored: Stored, manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,8 +54,10 @@ def _posterior(name: str, file: Path, target: Path) -> Path | None:
     if not chosen.data_vars:
         return None
     rows = len(chosen.data_vars)
+    # Draws that follow one another are alike, and the test of the ranks takes them to be independent.
+    thinned = az.thin(chosen, sample_dims=["chain", "draw"])
     collection = az.plot_rank_dist(
-        xr.DataTree.from_dict({"posterior": chosen}),
+        xr.DataTree.from_dict({"posterior": thinned}),
         kind="kde",
         compact=False,
         combined=True,
@@ -82,6 +84,9 @@ def _posterior(name: str, file: Path, target: Path) -> Path | None:
             "{chains} chains × {draws} draws; effects on the model's own (link) scale. Right: a chain that "
             "drew like the others stays near the line; p tests that, α = {alpha}."
         ).format(chains=chains, draws=number(draws, 0), alpha=number(1 - _BAND, 2))
+        if thinned.sizes["draw"] < draws:
+            told = _("Thinned to {draws} draws a chain, which are nearly independent.")
+            below += " " + told.format(draws=number(thinned.sizes["draw"], 0))
         if left_out:
             below += " " + _("The {count} parameters that sampled best are not drawn.").format(count=left_out)
         title = _finding(clean(name), chosen)
