@@ -83,14 +83,14 @@ def sampler(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[xr.DataTree]
     def install(fault: Callable[[xr.DataTree], None]) -> list[int]:
         asked: list[int] = []
 
-        def sample(*_: Any) -> xr.DataTree:
+        def begin_sampling(*_: Any) -> Callable[[], xr.DataTree]:
             asked.append(1)
             tree = sampled()
             fault(tree)
-            return tree
+            return lambda: tree
 
         monkeypatch.setattr(room.density, "compiled", lambda *_: None)
-        monkeypatch.setattr(room, "sample", sample)
+        monkeypatch.setattr(room, "begin_sampling", begin_sampling)
         return asked
 
     return install

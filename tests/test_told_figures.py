@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +82,12 @@ def test_outcomes_are_fitted_with_seeds_of_their_own(tmp_path: Path, monkeypatch
     prepared = ready(tmp_path, "arm,trials,successes\na,500,50\nb,500,100\nc,500,200\n", OUTCOME + again)
     seeds: dict[int, list[int]] = {}
 
-    def noted(*_model: Any, **job: Any) -> None:
+    def noted(*_model: Any, **job: Any) -> Callable[[], None]:
         seeds.setdefault(prepared.plan.seed, []).append(job["seed"])
+        return lambda: None
 
     monkeypatch.setattr(fitting, "is_stored", lambda *_model, **_job: True)
-    monkeypatch.setattr(fitting, "fit", noted)
+    monkeypatch.setattr(fitting, "begin", noted)
     fitting.fit_all(prepared, tmp_path)
     fitting.fit_all(prepared, tmp_path)
     first = seeds[prepared.plan.seed][:2]

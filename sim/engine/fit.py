@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -15,11 +16,14 @@ from sim.engine.prepare import Prepared
 from sim.engine.workers import Workers, all_done, at_work, follow, inside_worker
 from sim.errors import Problem, ProblemsError
 from sim.inference.density import is_kept
-from sim.inference.fit import Sampler, fit, is_stored
+from sim.inference.fit import Sampler, begin, is_stored
 from sim.records.fit import Fit
 from sim.records.summary import PilotSummary
 from sim.registry import models, source
 from sim.simulation.draws import child
+
+_AHEAD = 2
+"""How many fits are sampled while another one is finished."""
 
 type Progress = Callable[[str, float], None]
 """Called with the outcome's name and the share of its fit that is done."""
@@ -100,15 +104,18 @@ def fit_each(
     if workers is not None and new:
         return _on_workers(workers, kinds, summaries, jobs, refit, tell)
 
-    def here(name: str, again: bool) -> list[Fit]:
-        return _fits(kinds[name], summaries[name], jobs[name], again, part_of(tell, name))
+    def size(name: str) -> int:
+        return len(models()[kinds[name]].data(summaries[name][0], jobs[name]["priors"]))
 
     if len(to_compile) < 2 or inside_worker():
-        return {name: here(name, refit) for name in jobs}
+        # The longest is sampled last, beside what is done with the others.
+        order = [name for name in jobs if name not in new] + sorted(new, key=size)
+        fits = _fits(order, kinds, summaries, jobs, refit, tell)
+        return {name: fits[name] for name in jobs}
     from joblib import Parallel, delayed
 
     # Compiling takes as long as a model is large: the longest are begun first, so that none is left alone.
-    new.sort(key=lambda name: -len(models()[kinds[name]].data(summaries[name][0], jobs[name]["priors"])))
+    new.sort(key=size, reverse=True)
     for name in new:
         tell(name, 0.0)
     fits = {}
@@ -120,16 +127,17 @@ def fit_each(
             # Compiling takes hundreds of MB, after which loky replaces a worker and takes it for a leak. Its
             # thread says so; where warnings are errors that would end it, and the wait with it.
             warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
-            done = pool(delayed(_fits)(kinds[name], summaries[name], jobs[name], refit) for name in new)
+            done = pool(delayed(_fits)([name], kinds, summaries, jobs, refit) for name in new)
             for name, fitted in zip(new, done, strict=True):
                 tell(name, 1.0)
-                fits[name] = fitted
+                fits |= fitted
     except BrokenProcessPool:
         late = ", ".join(name for name in new if name not in fits)
         found = f"a process died while it was fitting one of: {late}"
         remedy = "see that there is memory enough, and run it again: what was fitted is kept"
         raise ProblemsError(Problem(found, remedy=remedy)) from None
-    return {name: fits[name] if name in fits else here(name, False) for name in jobs}
+    stored = _fits([name for name in jobs if name not in fits], kinds, summaries, jobs, False, tell)
+    return {name: (fits | stored)[name] for name in jobs}
 
 
 def _on_workers(
@@ -141,32 +149,48 @@ def _on_workers(
     tell: Progress,
 ) -> Mapping[str, list[Fit]]:
     """Fit everything on a cluster, and take what is stored then."""
-    tasks = [(kinds[name], [summary], jobs[name], refit) for name in jobs for summary in summaries[name]]
+    tasks = [([name], kinds, {name: [summary]}, jobs, refit) for name in jobs for summary in summaries[name]]
     with at_work(workers) as each:
         done = iter(all_done(each(_task, tasks, lambda share: tell(next(iter(jobs)), share))))
-    return {name: [next(done)[0] for _ in summaries[name]] for name in jobs}
+    return {name: [next(done)[name][0] for _ in summaries[name]] for name in jobs}
 
 
-def _task(task: tuple[str, Sequence[PilotSummary], Mapping[str, Any], bool]) -> list[Fit]:
+def _task(task: tuple[Any, ...]) -> dict[str, list[Fit]]:
     return _fits(*task)
 
 
 def _fits(
-    kind: str,
-    summaries: Sequence[PilotSummary],
-    job: Mapping[str, Any],
+    names: Sequence[str],
+    kinds: Mapping[str, str],
+    summaries: Mapping[str, Sequence[PilotSummary]],
+    jobs: Mapping[str, Mapping[str, Any]],
     refit: bool,
-    progress: Callable[[float], None] | None = None,
-) -> list[Fit]:
-    """Fit one outcome, in whichever process; the model is found by name, since it is not data."""
-    tell = progress or (lambda _share: None)
-    fits = []
-    for done, summary in enumerate(summaries):
+    tell: Progress = lambda _name, _share: None,
+) -> dict[str, list[Fit]]:
+    """Fit outcomes, in whichever process; the models are found by name, since they are not data.
 
-        def told(share: float, done: int = done) -> None:
-            tell((done + share) / len(summaries))
+    Sampling keeps threads of its own busy, judging and storing this one: the next are sampled meanwhile.
+    """
+    fits: dict[str, list[Fit]] = {name: [] for name in names}
+    begun: deque[tuple[str, Callable[[], Fit]]] = deque()
 
-        fits.append(fit(models()[kind], summary, refit=refit, progress=told, **job))
+    def finish_first() -> None:
+        name, finish = begun.popleft()
+        fits[name].append(finish())
+
+    for name in names:
+        for done, summary in enumerate(summaries[name]):
+
+            def told(share: float, name: str = name, done: int = done) -> None:
+                tell(name, (done + share) / len(summaries[name]))
+
+            begun.append(
+                (name, begin(models()[kinds[name]], summary, refit=refit, progress=told, **jobs[name]))
+            )
+            if len(begun) > _AHEAD:
+                finish_first()
+    while begun:
+        finish_first()
     return fits
 
 

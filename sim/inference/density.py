@@ -76,7 +76,7 @@ def _structure(model: OutcomeModel, summary: PilotSummary, data: Mapping[str, An
 
 
 def _compile(key: str, model: OutcomeModel, summary: PilotSummary, priors: Priors) -> Any:
-    import nutpie
+    from sim.inference.nuts import nutpie
 
     built = model.build(summary, priors)
     kept = [variable.name for variable in built.unobserved_RVs if not variable.name.startswith("_")]

@@ -49,7 +49,7 @@ class Sampler:
     target_accept: float = 0.95
 
 
-def fit(
+def begin(
     model: OutcomeModel,
     summary: PilotSummary,
     priors: Priors,
@@ -60,8 +60,8 @@ def fit(
     store: Path,
     refit: bool = False,
     progress: Progress | None = None,
-) -> Fit:
-    """Return the posterior of one outcome, from the store or newly sampled.
+) -> Callable[[], Fit]:
+    """Find the posterior of one outcome in the store, or begin to sample it.
 
     Parameters
     ----------
@@ -81,15 +81,15 @@ def fit(
 
     Returns
     -------
-    Fit
-        With a ``fail`` among its checks when it cannot be trusted.
+    callable
+        Waits for the draws, judges and stores them, and returns the fit, with a ``fail`` among its checks
+        when it cannot be trusted. It raises KeyboardInterrupt when sampling was stopped; nothing is stored
+        then. What is never called stops sampling when it is forgotten.
 
     Raises
     ------
-    KeyboardInterrupt
-        When sampling was stopped; nothing is stored then.
     ProblemsError
-        When it could not start, or a fit cannot be stored.
+        When it could not start, or, from what is returned, a fit cannot be stored.
     """
     tell = progress or (lambda _share: None)
     key = _key(model, summary, priors, sampler, seed, source)
@@ -103,7 +103,7 @@ def fit(
         else:
             if stored is not None:
                 tell(1.0)
-                return stored
+                return lambda: stored
             if shelf.has_other_version(store, key):
                 told = N_("a stored fit of the same was made by other versions and is not used")
                 notes = (Check("stored-fit", "note", told),)
@@ -111,33 +111,45 @@ def fit(
     tell(0.0)
     seeds = np.random.SeedSequence(seed).spawn(3)
     compiled = density.compiled(model, summary, priors, source)
-    tree, checks, figures = _sample_and_judge(compiled, sampler, int(seeds[0].generate_state(1)[0]), tell)
-    tree = _relabelled(tree, summary)
-    posterior = named(tree)
-    draws = {
-        str(name): np.ascontiguousarray(values.values.reshape(-1, *values.shape[2:]))
-        for name, values in posterior.data_vars.items()
-    }
-    groups: dict[str, Any] = {}
-    if usable(checks):
-        predictive = model.predictive(draws, summary, rng=np.random.default_rng(seeds[1]))
-        check, p = check_prediction(predictive)
-        checks, figures = (*checks, check), {**figures, **p}
-        groups = _predictive_groups(predictive)
-    prior = model.prior(summary, priors, _PRIOR_DRAWS, rng=np.random.default_rng(seeds[2]))
-    groups["prior"] = _labelled(prior, posterior)
-    whole = _tree(tree, groups)
-    tell(1.0)
-    return shelf.save(
-        store,
-        key,
-        draws,
-        (*notes, *checks),
-        figures,
-        # HDF5 ends the process where it cannot write, so it writes to memory.
-        lambda path: path.write_bytes(whole.to_netcdf(engine="h5netcdf")),
-        replace=refit or bool(notes),
+    waiting = begin_sampling(
+        compiled, sampler, sampler.target_accept, start := int(seeds[0].generate_state(1)[0]), tell
     )
+
+    def finish() -> Fit:
+        tree, checks, figures = _judged(waiting(), compiled, sampler, start, tell)
+        tree = _relabelled(tree, summary)
+        posterior = named(tree)
+        draws = {
+            str(name): np.ascontiguousarray(values.values.reshape(-1, *values.shape[2:]))
+            for name, values in posterior.data_vars.items()
+        }
+        groups: dict[str, Any] = {}
+        if usable(checks):
+            predictive = model.predictive(draws, summary, rng=np.random.default_rng(seeds[1]))
+            check, p = check_prediction(predictive)
+            checks, figures = (*checks, check), {**figures, **p}
+            groups = _predictive_groups(predictive)
+        prior = model.prior(summary, priors, _PRIOR_DRAWS, rng=np.random.default_rng(seeds[2]))
+        groups["prior"] = _labelled(prior, posterior)
+        whole = _tree(tree, groups)
+        tell(1.0)
+        return shelf.save(
+            store,
+            key,
+            draws,
+            (*notes, *checks),
+            figures,
+            # HDF5 ends the process where it cannot write, so it writes to memory.
+            lambda path: path.write_bytes(whole.to_netcdf(engine="h5netcdf")),
+            replace=refit or bool(notes),
+        )
+
+    return finish
+
+
+def fit(model: OutcomeModel, summary: PilotSummary, priors: Priors, sampler: Sampler, **how: Any) -> Fit:
+    """Return the posterior of one outcome; takes what `begin` takes."""
+    return begin(model, summary, priors, sampler, **how)()
 
 
 def is_stored(
@@ -160,14 +172,15 @@ def _key(
     return shelf.key_of(model.name, summary, source, priors, {**asdict(sampler), "seed": seed})
 
 
-def _sample_and_judge(
-    compiled: Any, sampler: Sampler, seed: int, tell: Progress
+def _judged(
+    tree: xarray.DataTree, compiled: Any, sampler: Sampler, seed: int, tell: Progress
 ) -> tuple[xarray.DataTree, tuple[Check, ...], dict[str, float]]:
-    """Sample, and again with ever smaller steps while the sample is not to be trusted."""
+    """Judge a sample, and sample again with ever smaller steps while it is not to be trusted."""
     targets = [sampler.target_accept, *(target for target in STRICTER if target > sampler.target_accept)]
     retries: list[Check] = []
     for target in targets:
-        tree = sample(compiled, sampler, target, seed, tell)
+        if target != targets[0]:
+            tree = sample(compiled, sampler, target, seed, tell)
         checks = missing(tree, sampler)
         figures: dict[str, float] = {}
         if not checks:
@@ -190,17 +203,22 @@ def _sample_and_judge(
 
 
 def sample(compiled: Any, sampler: Sampler, target: float, seed: int, tell: Progress) -> xarray.DataTree:
-    """Run the sampler.
+    """Run the sampler to its end; see `begin_sampling`."""
+    return begin_sampling(compiled, sampler, target, seed, tell)()
 
-    It may come back without an error before its last draw: see `missing`.
 
-    Raises
-    ------
-    KeyboardInterrupt
-    ProblemsError
-        When no chain finds a place to start from.
+def begin_sampling(
+    compiled: Any, sampler: Sampler, target: float, seed: int, tell: Progress
+) -> Callable[[], xarray.DataTree]:
+    """Start the sampler in threads of its own.
+
+    Returns
+    -------
+    callable
+        Waits for the draws. They may come without an error before the last of them: see `missing`. It raises
+        KeyboardInterrupt, and ProblemsError when no chain finds a place to start from.
     """
-    import nutpie
+    from sim.inference.nuts import nutpie
 
     def heard(chains: Sequence[Any]) -> None:
         done, due = sum(c.finished_draws for c in chains), sum(c.total_draws for c in chains)
@@ -218,18 +236,22 @@ def sample(compiled: Any, sampler: Sampler, target: float, seed: int, tell: Prog
         progress_callback=heard,
         blocking=False,
     )
-    try:
-        tree: xarray.DataTree = running.wait()
-    except RuntimeError as error:
-        running.cancel()
-        told = str(error).strip().splitlines()
-        found = f"the model could not be sampled: {told[0] if told else 'no reason was given'}"
-        remedy = "look at the pilot's figures and at `prior` for something extreme"
-        raise ProblemsError(Problem(found, remedy=remedy)) from error
-    except BaseException:
-        running.cancel()
-        raise
-    return tree
+
+    def wait() -> xarray.DataTree:
+        try:
+            tree: xarray.DataTree = running.wait()
+        except RuntimeError as error:
+            running.cancel()
+            told = str(error).strip().splitlines()
+            found = f"the model could not be sampled: {told[0] if told else 'no reason was given'}"
+            remedy = "look at the pilot's figures and at `prior` for something extreme"
+            raise ProblemsError(Problem(found, remedy=remedy)) from error
+        except BaseException:
+            running.cancel()
+            raise
+        return tree
+
+    return wait
 
 
 def missing(tree: xarray.DataTree, sampler: Sampler) -> tuple[Check, ...]:

@@ -45,7 +45,7 @@ def check_sampling(
     dict
         Worst figures, for the manifest.
     """
-    import arviz as az
+    from arviz_stats import sampling_diagnostics as az  # all of arviz would bring its plots, half a second
 
     figures = {"draws": float(divergent.size), "divergences": float(np.sum(divergent))}
     if not all(np.isfinite(values).all() for values in (*posterior.values(), energy)):

@@ -162,7 +162,8 @@ def together(arrays: Mapping[str, Any]) -> Any:
     import pandas as pd
     from numba.core.registry import cpu_target
     from numba.core.runtime.nrt import rtsys
-    from nutpie.compile_pymc import CompiledPyMCModel, make_user_data
+
+    from sim.inference.nuts import nutpie
 
     record = json.loads(arrays["record"].tobytes())
     rtsys.initialize(cpu_target.target_context)
@@ -182,7 +183,7 @@ def together(arrays: Mapping[str, Any]) -> Any:
     slices = [slice(begin, end) for begin, end in pairwise(ends)]
     coords = {name: pd.RangeIndex(size) for name, size in record["sizes"].items()}
     coords["unconstrained_parameter"] = pd.Index(record["parameters"])
-    made = CompiledPyMCModel(
+    made = nutpie.compile_pymc.CompiledPyMCModel(
         dims={name: tuple(dims) for name, dims in record["dims"].items()},
         reparameterized_names=record["changed"],
         compiled_logp_func=codes["density"],
@@ -190,7 +191,7 @@ def together(arrays: Mapping[str, Any]) -> Any:
         initial_point_func=_Start(arrays["support"], tuple(map(tuple, record["pieces"]))),
         shared_data=shared,
         shared_var_keys=keys,
-        user_data=make_user_data(keys, shared),
+        user_data=nutpie.compile_pymc.make_user_data(keys, shared),
         n_expanded=record["expanded"],
         shape_info=(record["names"], slices, shapes),
         logp_func=None,
