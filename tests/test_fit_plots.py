@@ -56,8 +56,8 @@ def drawn(folder: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> tupl
 
 def test_titles_say_what_the_data_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names, titles = drawn(tmp_path, monkeypatch, off=4.0)
-    assert names == ["prior_checkout.png", "predictive_checkout.png"]
-    prior, predictive = titles
+    assert names == ["posterior_checkout.png", "prior_checkout.png", "predictive_checkout.png"]
+    _, prior, predictive = titles
     share = int(prior.split("leave ")[1].split(" %")[0])
     assert share == pytest.approx(20, abs=3)  # 0.1 of 0.5
     assert "1 of 2 cells" in predictive
@@ -65,9 +65,10 @@ def test_titles_say_what_the_data_did(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_cells_as_expected_are_counted_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, titles = drawn(tmp_path, monkeypatch, off=0.5)
-    assert "2 of 2 cells" in titles[1]
+    assert "2 of 2 cells" in titles[2]
 
 
 def test_what_a_posterior_does_not_hold_is_not_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names, titles = drawn(tmp_path, monkeypatch, off=0.0, groups=())
-    assert names == titles == []
+    assert names == ["posterior_checkout.png"]
+    assert len(titles) == 1

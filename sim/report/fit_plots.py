@@ -1,4 +1,4 @@
-"""What a fit made of its prior and data, drawn with ArviZ: prior against posterior, predictive checks."""
+"""The pictures of a fit, drawn with ArviZ: its chains, prior against posterior, predictive checks."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from sim.language import N_, _
 from sim.report import style
 from sim.report.names import clean, columns, wrap
-from sim.report.posterior_plots import dataset, scalars
+from sim.report.posterior_plots import dataset, posterior_plot, scalars
 from sim.report.stored import Stored
 from sim.report.words import hundredths, number, percent
 from sim.report.write import file_name
 
-KINDS = ("prior", "predictive")
+KINDS = ("posterior", "prior", "predictive")
 _EFFECTS = (("delta", N_("overall effect")), ("pay_delta", N_("effect on who pays")))
 _LEVELS = (("level", N_("level")),)
 _MOST = 4
@@ -26,30 +26,47 @@ _PROB = 0.9
 _LINE = 84  # characters that fit below the axis
 
 
-def fit_plots(stored: Stored, folder: Path) -> list[Path]:
-    """Draw prior against posterior, and the predictive check, of each stored posterior.
+def lacking(stored: Stored, folder: Path) -> list[str]:
+    """Return the stems of stored posteriors that lack a picture."""
+    return [
+        stem
+        for stem in stored.posteriors()
+        if not all(style.is_drawn(folder / f"{kind}_{stem}.png") for kind in KINDS)
+    ]
+
+
+def draw_fit(stored: Stored, stem: str, folder: Path) -> None:
+    """Draw chains, prior against posterior, and the predictive check of a stored posterior.
 
     A picture that is there already stays; what a posterior does not hold is not drawn.
     """
-    known = {file_name(name): name for name in stored.summary["outcomes"]}
-    draw: dict[str, Callable[[str, Any, Path], bool]] = {"prior": _prior, "predictive": _predictive}
-    drawn = []
-    for stem, file in stored.posteriors().items():
-        missing = [kind for kind in KINDS if not style.is_drawn(folder / f"{kind}_{stem}.png")]
-        if missing:
-            import xarray as xr
+    import xarray as xr
 
-            with xr.open_datatree(file, engine="h5netcdf") as tree:
-                for kind in missing:
-                    draw[kind](known.get(stem, stem), tree, folder / f"{kind}_{stem}.png")
-        drawn += [path for kind in KINDS if (path := folder / f"{kind}_{stem}.png").is_file()]
-    return drawn
+    draw: dict[str, Callable[[str, Any, Path], None]] = {
+        "posterior": posterior_plot,
+        "prior": _prior,
+        "predictive": _predictive,
+    }
+    name = {file_name(name): name for name in stored.summary["outcomes"]}.get(stem, stem)
+    with xr.open_datatree(stored.posteriors()[stem], engine="h5netcdf") as tree:
+        for kind in KINDS:
+            target = folder / f"{kind}_{stem}.png"
+            if not style.is_drawn(target):
+                draw[kind](name, tree, target)
 
 
-def _prior(name: str, tree: Any, target: Path) -> bool:
+def fit_plots(stored: Stored, folder: Path) -> list[Path]:
+    """Draw each stored posterior as far as it is not drawn yet; see `draw_fit`."""
+    for stem in lacking(stored, folder):
+        draw_fit(stored, stem, folder)
+    drawn = [folder / f"{kind}_{stem}.png" for kind in KINDS for stem in stored.posteriors()]
+    return [path for path in drawn if path.is_file()]
+
+
+def _prior(name: str, tree: Any, target: Path) -> None:
     """Draw the effect, or the levels where there is none, before and after the data."""
     if "prior" not in tree.children:
-        return False
+        return
     import arviz as az
     import xarray as xr
 
@@ -63,7 +80,7 @@ def _prior(name: str, tree: Any, target: Path) -> bool:
         if np.isfinite(pair[0]).all()  # of a fit that cannot be trusted
     ][:_MOST]
     if not pairs:
-        return False
+        return
     groups = {"posterior": dataset([one for one, _ in pairs]), "prior": dataset([one for _, one in pairs])}
     collection = az.plot_prior_posterior(
         xr.DataTree.from_dict(groups),
@@ -89,25 +106,24 @@ def _prior(name: str, tree: Any, target: Path) -> bool:
     )
     below = _("Where both curves agree, the pilot said nothing. Effects are on the model's own (link) scale.")
     _save(fig, target, title, _("Density of the posterior (solid) and of the prior (dashed)"), below, labels)
-    return True
 
 
-def _predictive(name: str, tree: Any, target: Path) -> bool:
+def _predictive(name: str, tree: Any, target: Path) -> None:
     """Draw what the fitted model would have measured, cell by cell, beside what was measured."""
     if not {"posterior_predictive", "observed_data"} <= set(tree.children):
-        return False
+        return
     import arviz as az
     import xarray as xr
 
     replicated, observed = tree["posterior_predictive"].to_dataset(), tree["observed_data"].to_dataset()
     what = next((str(key) for key in observed.data_vars if key in replicated), None)
     if what is None or observed[what].ndim != 1:
-        return False
+        return
     draws, seen = replicated[what].transpose("chain", "draw", ...).values, observed[what].values
     expected = draws.mean(axis=(0, 1))
     shown = np.flatnonzero(np.isfinite(expected) & (expected != 0))[:_MOST_CELLS]
     if not shown.size:
-        return False
+        return
     cells = [clean(label, 24) for label in observed[observed[what].dims[0]].values[shown]]
     off = {
         "posterior_predictive": (("chain", "draw", "cell"), 100 * (draws[:, :, shown] / expected[shown] - 1)),
@@ -143,7 +159,6 @@ def _predictive(name: str, tree: Any, target: Path) -> bool:
         half=hundredths("50"), most=hundredths(number(100 * _PROB, 0))
     )
     _save(fig, target, title, _("Posterior predictive check by arm and segment"), below, cells)
-    return True
 
 
 def _save(fig: Figure, target: Path, title: str, subtitle: str, below: str, names: list[str]) -> None:

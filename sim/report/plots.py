@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from sim.report.effect_plots import effects
 from sim.report.fit_plots import fit_plots
 from sim.report.names import clean, wrap
 from sim.report.period_plots import effect_by_period
-from sim.report.posterior_plots import posteriors
 from sim.report.stored import Stored
 from sim.report.words import MONTHS, amount, behind, chance, median_error, money, number
 
@@ -26,7 +26,7 @@ _BESIDE = 14  # letters that fit beside the curve
 _HALO = [withStroke(linewidth=3, foreground="white")]
 
 
-def draw(run: Path, *, vectors: bool = False) -> list[Path]:
+def draw(run: Path, *, vectors: bool = False, fits: Callable[[], None] = lambda: None) -> list[Path]:
     """Draw every plot for which the run has figures.
 
     Parameters
@@ -36,6 +36,8 @@ def draw(run: Path, *, vectors: bool = False) -> list[Path]:
         ``cash_flow.parquet`` and ``posterior/*.nc``.
     vectors : bool
         Write ``plots/*.svg`` too, beside the PNGs.
+    fits : callable
+        Waits for pictures of fits that others draw meanwhile; those that are missing then are drawn here.
 
     Returns
     -------
@@ -53,7 +55,7 @@ def draw(run: Path, *, vectors: bool = False) -> list[Path]:
                 cash_fan(stored, folder),
             ]
         drawn += [effects(stored, folder), effect_by_period(stored, folder)]
-        drawn += posteriors(stored, folder)
+        fits()
         drawn += fit_plots(stored, folder)
     return [path for path in drawn if path is not None]
 

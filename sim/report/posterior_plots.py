@@ -11,9 +11,7 @@ from matplotlib.figure import Figure
 from sim.language import N_, _, localised
 from sim.report import style
 from sim.report.names import clean
-from sim.report.stored import Stored
 from sim.report.words import number
-from sim.report.write import file_name
 
 # What carries the effect into money, each with how many of it to show and how to call it.
 _PARAMETERS = {
@@ -28,31 +26,25 @@ _BAND = 0.99
 _AGREE = 1.01
 
 
-def posteriors(stored: Stored, folder: Path) -> list[Path]:
-    """Draw, for each stored posterior, the parameters that matter and whether the chains agree on them.
+def posterior_plot(name: str, tree: Any, target: Path) -> None:
+    """Draw the parameters that matter, and whether the chains agree on them.
 
-    A picture that is there already stays.
+    Parameters
+    ----------
+    name : str
+        The outcome's.
+    tree : xarray.DataTree
+        With a group ``posterior``.
+    target : Path
     """
-    known = {file_name(name): name for name in stored.summary["outcomes"]}
-    drawn = [
-        _posterior(known.get(stem, stem), file, folder / f"posterior_{stem}.png")
-        for stem, file in stored.posteriors().items()
-    ]
-    return [path for path in drawn if path is not None]
-
-
-def _posterior(name: str, file: Path, target: Path) -> Path | None:
-    if style.is_drawn(target):
-        return target
     import arviz as az
     import matplotlib.pyplot as plt
     import xarray as xr
 
-    with xr.open_datatree(file, engine="h5netcdf") as tree:
-        posterior = tree["posterior"].to_dataset().load()
+    posterior = tree["posterior"].to_dataset().load()
     chosen, left_out = choose(posterior)
     if not chosen.data_vars:
-        return None
+        return
     rows = len(chosen.data_vars)
     # Draws that follow one another are alike, and the test of the ranks takes them to be independent.
     thinned = az.thin(chosen, sample_dims=["chain", "draw"])
@@ -91,9 +83,7 @@ def _posterior(name: str, file: Path, target: Path) -> Path | None:
             below += " " + _("The {count} parameters that sampled best are not drawn.").format(count=left_out)
         title = _finding(clean(name), chosen)
         subtitle = _("Posterior density (left) and ranks of each chain's draws against uniform (right)")
-        return style.save(
-            fig, target, title=title, subtitle=subtitle, below=below, names=labels, colours=style.FEW
-        )
+        style.save(fig, target, title=title, subtitle=subtitle, below=below, names=labels, colours=style.FEW)
     finally:
         plt.close(fig)
 
