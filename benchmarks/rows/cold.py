@@ -16,6 +16,8 @@ from benchmarks.timing import ROOT, FailedRunError, Run, alternate, environment,
 
 NAME, JOB = "cold", "very first forecast on a machine, empty caches, 3 outcomes"
 _PEERS = 2
+_SHARE = 0.56
+"""Of the time that plain sampling takes, which was 27 s where the aim of 15 s was set."""
 
 
 def measure(bench: Bench) -> Result:
@@ -57,11 +59,11 @@ def measure(bench: Bench) -> Result:
         measures=[own, measured("pm.sample", "three models one after the other", runs["pymc"])],
         targets=[
             within("whole process", own, 15.0),
+            Target("share of pm.sample's time", share, _SHARE, "×", low=low, high=high),
             Target("first progress on a terminal", first, 5.0),
         ],
         gates=[gate("sim", fits), *gates],
         notes=[
-            f"share of pm.sample's time: {share:.2f} ({low:.2f} … {high:.2f})",
             f"longest time without a change on the terminal: {silent:.1f} s",
         ],
     )

@@ -15,6 +15,8 @@ from benchmarks.timing import FailedRunError, alternate, ratios
 NAME, JOB = "kernel", "kernel, 1,000,000 samples × 60 months × 6 segments with IRR and payback"
 METRICS = ("npv", "roi", "irr", "payback_months")
 _MONTHS, _SEGMENTS = 60, 6
+_PLAIN = 12.3
+"""Times as fast as plain arrays, which took 18.4 s where the aim of 1.5 s was set."""
 _MEGABYTE = 1e6
 
 
@@ -75,11 +77,12 @@ def measure(bench: Bench) -> Result:
         ],
         targets=[
             within("simulate and measure", own, 1.5),
+            Target("times as fast as plain arrays", faster, _PLAIN, "×", least=True, low=low, high=high),
             Target("peak memory of the process", median(peak), 500, "MB", low=min(peak), high=max(peak)),
         ],
         curves=curves,
         notes=[
-            f"{faster:.1f} × ({low:.1f} … {high:.1f}) as fast as plain arrays, with the same NPV and payback",
+            "plain arrays give the same NPV and payback",
             f"of the peak, {whole[0]['before'] / _MEGABYTE:.0f} MB were there before the clock started: "
             "interpreter, libraries, inputs",
         ],
