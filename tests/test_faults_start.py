@@ -27,10 +27,10 @@ class FittedError(Exception):
 
 @pytest.fixture
 def no_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fit(*_: Any, **__: Any) -> None:
+    def begin(*_: Any, **__: Any) -> None:
         raise FittedError
 
-    monkeypatch.setattr("sim.engine.fit.fit", fit)
+    monkeypatch.setattr("sim.engine.fit.begin", begin)
 
 
 def another(config: Path) -> Path:
