@@ -159,6 +159,8 @@ def tally(source: Source, layout: Layout, rules: Sequence[Rule], arms: int) -> T
 def row_problems(source: Source, layout: Layout, rules: Sequence[Rule], count: Tally) -> list[Problem]:
     """Return every refused cell and impossible row, by file, with lines."""
     problems: list[Problem] = []
+    if not any((*count.bad, *count.broken)):
+        return problems
     for part in layout.parts:
         table = layout.typed(source, part)
         for i, field in enumerate(layout.fields):

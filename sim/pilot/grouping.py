@@ -14,6 +14,7 @@ from sim.pilot.columns import Choice
 from sim.pilot.inline import ARM
 from sim.pilot.layout import Layout, kept
 from sim.pilot.source import Source
+from sim.pilot.values import numbers
 from sim.records.arrays import FloatArray, IntArray
 from sim.records.reading import Reading
 
@@ -126,7 +127,7 @@ class Grouping:
         rows = self.source.run(self.choice.column_set.aggregate(chosen, by, options), repeatable=True)
         texts = {"segment", "_cluster"}
         groups = {
-            name: np.array(rows[name].to_pylist(), dtype=object) if name in texts else rows[name].to_numpy()
+            name: np.array(rows[name].to_pylist(), dtype=object) if name in texts else numbers(rows[name])
             for name in rows.column_names
         }
         for name, values in groups.items():

@@ -10,6 +10,7 @@ from sim.errors import Problem, ProblemsError
 from sim.pilot.findings import row_problems, tally
 from sim.pilot.layout import Field, Layout
 from sim.pilot.source import open_source
+from sim.pilot.values import numbers
 from sim.records.arrays import FloatArray
 
 
@@ -55,5 +56,5 @@ def read_column(file: Path, shown: str, column: str, key: str) -> FloatArray:
         problems.append(Problem("the table has no rows", "a header and rows", file=shown, key=column))
     if problems:
         raise ProblemsError(*problems)
-    values: FloatArray = source.run(table.select("value"), repeatable=True)["value"].to_numpy()
+    values: FloatArray = numbers(source.run(table.select("value"), repeatable=True)["value"])
     return np.array(values, dtype=np.float64)
