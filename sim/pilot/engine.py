@@ -15,6 +15,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -126,8 +127,9 @@ class Engine:
         self.readable: list[Path] = []
         self._views = 0
         self._stages: dict[Any, str] = {}
+        self._parts: dict[str, Expr] = {}
         self._published: dict[str, _Published] = {}
-        self._large: dict[str, bool] = {}
+        self._rows: dict[str, int] = {}
         self._kept = alike.Kept()
         self._sealed = False
         weakref.finalize(self, shutil.rmtree, self.scratch, ignore_errors=True)
@@ -186,10 +188,14 @@ class Engine:
         self.duckdb.execute(f"CREATE VIEW {identifier(name)} AS {select}")
 
     def _is_large(self, view: str) -> bool:
-        if view not in self._large:
+        return self._first(view) == alike.FIRST
+
+    def _first(self, view: str) -> int:
+        """Return the number of rows, as far as it tells large views from others."""
+        if view not in self._rows:
             some = f"SELECT 1 FROM {identifier(self._published[view].raw)} LIMIT {alike.FIRST}"  # noqa: S608
-            self._large[view] = self._ask(f"SELECT COUNT(*) FROM ({some})") == alike.FIRST  # noqa: S608
-        return self._large[view]
+            self._rows[view] = self._ask(f"SELECT COUNT(*) FROM ({some})")  # noqa: S608
+        return self._rows[view]
 
     def _keep(self, view: str, columns: Sequence[str]) -> str | None:
         """Keep the different rows of a large view in memory, where they are few: told by the first rows."""
@@ -231,22 +237,22 @@ class Engine:
         self.duckdb.execute("SET enable_external_access = false")
 
     def stage(self, expression: Expr) -> Expr:
-        """Return the expression as a view, so that what it computes is computed once.
+        """Return the expression as a named part of later statements, so that it is computed once.
 
-        Ibis writes a column that is used ten times ten times into one statement; a view keeps it whole.
+        Ibis writes a column that is used ten times ten times into one statement; a part with a name is whole.
         """
         import ibis
 
         known = expression.op()
-        view = self._stages.get(known)
-        if view is None:
-            view = self._stages[known] = f"sim stage {len(self._stages)}"
-            self.duckdb.sql(_sql(expression)).create_view(view)
+        name = self._stages.get(known)
+        if name is None:
+            name = self._stages[known] = f"sim stage {len(self._stages)}"
+            self._parts[name] = expression
             found = self._counted(expression)
             if alike.TIMES in found.schema():
-                self._kept.stages[view] = f"{view} alike"
-                self.duckdb.sql(_sql(found)).create_view(f"{view} alike")
-        return ibis.table(expression.schema(), name=view)
+                self._kept.stages[name] = f"{name} alike"
+                self._parts[f"{name} alike"] = found
+        return ibis.table(expression.schema(), name=name)
 
     def _counted(self, expression: Expr) -> Expr:
         """Return the expression over equal rows that are kept as one, where it can be asked of them."""
@@ -265,7 +271,9 @@ class Engine:
         digit every time, and a stored fit is recognised.
         """
         found = self._counted(expression)
-        sql = _sql(expression if alike.TIMES in found.schema() else found)
+        asked = expression if alike.TIMES in found.schema() else found
+        self._hold_few(asked)
+        sql = self._whole(asked)
         if repeatable:
             self.duckdb.execute("SET threads = 1")
         try:
@@ -275,11 +283,54 @@ class Engine:
                 self.duckdb.execute("RESET threads")
         return rows.cast(expression.schema().to_pyarrow())
 
+    def _hold_few(self, expression: Expr) -> None:
+        """Keep the parts that an expression reads in memory where rows are few: others will read them too."""
+        import duckdb
+
+        # What cannot be read is told of by the statement itself.
+        with suppress(duckdb.Error):
+            if any(map(self._is_large, self._published)):
+                return
+            if sum(map(self._first, self._published)) > alike.MOST:
+                return
+            for name in _compiled(expression.op())[1]:
+                if name in self._parts:
+                    rows = self._whole(self._parts[name])
+                    self.duckdb.execute(f"CREATE TEMP TABLE {identifier(name)} AS {rows}")
+                    del self._parts[name]
+
+    def _whole(self, expression: Expr) -> str:
+        """Return the statement of an expression with the parts that it needs."""
+        sql, tables = _compiled(expression.op())
+        needed, todo = set[str](), list(tables)
+        while todo:
+            name = todo.pop()
+            if name in self._parts and name not in needed:
+                needed.add(name)
+                todo += _compiled(self._parts[name].op())[1]
+        # A part is made after those that it reads.
+        parts = [
+            f"{identifier(name)} AS NOT MATERIALIZED ({_sql(part)})"
+            for name, part in self._parts.items()
+            if name in needed
+        ]
+        if not parts:
+            return sql
+        return f"WITH {', '.join(parts)}{', ' + sql[4:] if sql.startswith('WITH') else ' ' + sql}"
+
 
 def _sql(expression: Expr) -> str:
-    import ibis
+    return _compiled(expression.op())[0]
 
-    return str(ibis.to_sql(expression, dialect="duckdb"))
+
+@lru_cache(maxsize=1024)
+def _compiled(node: Any) -> tuple[str, tuple[str, ...]]:
+    """Return the SQL of an expression and the tables that it reads: the same for the next file of a kind."""
+    import ibis
+    import ibis.expr.operations as ops
+
+    sql = str(ibis.to_sql(node.to_expr(), dialect="duckdb", pretty=False))
+    return sql, tuple(table.name for table in node.find(ops.UnboundTable))
 
 
 def table(view: str, stored: Mapping[int, Stored]) -> Expr:
