@@ -80,10 +80,10 @@ def grouped(
     )
     layout = layout.known().styled(table.source)
     rules = rules_of(choice.column_set, layout)
-    count = tally(table.source, layout, rules, len(months))
+    typed = layout.typed(table.source)
+    count = tally(table.source, layout, typed, rules, len(months))
     if found := row_problems(table.source, layout, rules, count):
         raise ProblemsError(*found)
-    typed = layout.typed(table.source)
     chosen = typed.filter(kept(typed)).select("arm", "segment", *choice.headers)
     rows = table.source.run(
         choice.column_set.aggregate(chosen, ["arm", "segment"], dict(options)), repeatable=True

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sim.pilot.engine import Expr, Stored
-from sim.pilot.parse import counted, hints, is_code, label, parsed, settle, within
+from sim.pilot.parse import is_code, label, parsed, styles, within
 from sim.pilot.part import Part
 from sim.pilot.source import Source
 from sim.records.columns import ColumnKind
@@ -135,33 +135,22 @@ class Layout:
     def styled(self, source: Source) -> Layout:
         """Look at the columns of the wanted rows and return the layout with their ways of writing."""
         cells = self._wanted(source)
-        if any(part.counted for part in self.parts):
-            counts = self._hints_by_value(source, cells)
-        else:
-            asked = {
-                f"{i} {hint}": counted(condition)
-                for i, field in enumerate(self.fields)
-                for hint, condition in hints(cells[f"_x{i}"], field.kind, field.stored).items()
-            }
-            counts = source.run(cells.aggregate(**asked)).to_pylist()[0] if asked else {}
         comma = all(part.delimiter not in ("", ",") for part in self.parts)
-        fields = []
-        for i, field in enumerate(self.fields):
-            own = {name.split(" ", 1)[1]: n for name, n in counts.items() if name.split(" ", 1)[0] == str(i)}
-            fields.append(replace(field, style=settle(field.kind, field.stored, own, decimal_comma=comma)))
+        columns = [(cells[f"_x{i}"], field.kind, field.stored) for i, field in enumerate(self.fields)]
+        if any(part.counted for part in self.parts):
+            found = [self._style_by_value(source, cells, *column) for column in columns]
+        else:
+            found = styles(columns, cells, source.run, decimal_comma=comma)
+        fields = (replace(field, style=style) for field, style in zip(self.fields, found, strict=True))
         return replace(self, fields=tuple(fields))
 
-    def _hints_by_value(self, source: Source, cells: Expr) -> dict[str, int]:
-        """Count the hints over the different values of each column: a warehouse takes long over patterns."""
-        counts: dict[str, int] = {}
-        for i, field in enumerate(self.fields):
-            values = source.engine.stage(cells.group_by(_x=cells[f"_x{i}"]).aggregate(_n=cells.count()))
-            asked = {
-                f"{i} {hint}": counted(condition, values["_n"])
-                for hint, condition in hints(values["_x"], field.kind, field.stored).items()
-            }
-            counts |= source.run(values.aggregate(**asked)).to_pylist()[0] if asked else {}
-        return counts
+    def _style_by_value(
+        self, source: Source, cells: Expr, column: Expr, kind: ColumnKind, stored: Stored
+    ) -> str:
+        """Look at the different values of a column: a warehouse takes long over patterns."""
+        values = source.engine.stage(cells.group_by(_x=column).aggregate(_n=cells.count()))
+        asked = [(values["_x"], kind, stored)]
+        return styles(asked, values, source.run, decimal_comma=False, rows=values["_n"])[0]
 
     def typed(self, source: Source, part: Part | None = None) -> Expr:
         """Return arm (position), segment, a typed column per role, and what is needed to judge rows.

@@ -1,13 +1,14 @@
 """Strict parsing, as expressions of the engine.
 
-A column is read in two steps. First the whole column is looked at (`hints`) and one way of writing
-is settled on (`settle`): decimal points or commas, one form of date. Then each cell is parsed that
+A column is read in two steps. First the whole column is looked at and one way of writing
+is settled on (`styles`): decimal points or commas, one form of date. Then each cell is parsed that
 way (`parsed`), and what does not fit becomes NULL: it is never guessed and never rounded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from sim.pilot.engine import Expr, Stored
 from sim.records.columns import ColumnKind
@@ -64,7 +65,46 @@ def is_code(column: Expr, stored: Stored, codes: Sequence[float | str]) -> Expr:
     return ibis.or_(*found).fill_null(False) if found else ibis.literal(False)
 
 
-def hints(column: Expr, kind: ColumnKind, stored: Stored) -> dict[str, Expr]:
+def styles(
+    columns: Sequence[tuple[Expr, ColumnKind, Stored]],
+    table: Expr,
+    run: Callable[[Expr], Any],
+    *,
+    decimal_comma: bool,
+    rows: Expr | int = 1,
+) -> list[str]:
+    """Look at whole columns and return the one way in which each is written, see `settle`.
+
+    Parameters
+    ----------
+    columns : sequence of (Ibis column, kind, storage)
+        Columns of `table`.
+    table : Ibis table
+    run : callable
+        That of the engine.
+    decimal_comma : bool
+        Whether the file leaves commas free to be decimal marks.
+    rows : Ibis column or int
+        How many rows each row stands for.
+    """
+    found: list[dict[str, int]] = [{} for _ in columns]
+    for hints in (_forms, _days):
+        asked = {
+            f"{i} {hint}": counted(condition, rows)
+            for i, column in enumerate(columns)
+            for hint, condition in hints(*column, found[i]).items()
+        }
+        counts = run(table.aggregate(**asked)).to_pylist()[0] if asked else {}
+        for name, count in counts.items():
+            i, _, hint = name.partition(" ")
+            found[int(i)][hint] = count
+    return [
+        settle(kind, stored, counts, decimal_comma=decimal_comma)
+        for (_, kind, stored), counts in zip(columns, found, strict=True)
+    ]
+
+
+def _forms(column: Expr, kind: ColumnKind, stored: Stored, _: Mapping[str, int]) -> dict[str, Expr]:
     """Return what to count, over the whole column, to learn how its cells are written."""
     if stored != "text":
         return {}
@@ -75,16 +115,25 @@ def hints(column: Expr, kind: ColumnKind, stored: Stored) -> dict[str, Expr]:
             **{mark: column.re_search(FRACTION[mark]) for mark in MARKS},
             **{f"{mark} thousands": column.re_search(THOUSANDS[mark]) for mark in MARKS},
         }
-    if kind == "date":
-        counts = {}
-        for form, pattern in DATES.items():
-            counts[form] = column.re_search(pattern)
-            if len(form) == 1:
-                for place in (1, 2):
-                    part = column.re_extract(pattern, place)
-                    counts[f"{form} day {place}"] = counts[form] & (part.try_cast("int64") > 12)
-        return counts
-    return {}
+    return {form: column.re_search(pattern) for form, pattern in DATES.items()} if kind == "date" else {}
+
+
+def _days(column: Expr, kind: ColumnKind, stored: Stored, counts: Mapping[str, int]) -> dict[str, Expr]:
+    """Return what to count besides where the form of a date leaves open which part is the day."""
+    form = _form(counts)
+    if stored != "text" or kind != "date" or len(form) > 1:
+        return {}
+    pattern = DATES[form]
+    return {
+        f"{form} day {place}": column.re_search(pattern)
+        & (column.re_extract(pattern, place).try_cast("int64") > 12)
+        for place in (1, 2)
+    }
+
+
+def _form(counts: Mapping[str, int]) -> str:
+    """Return the form that most dates have."""
+    return max(DATES, key=lambda name: counts.get(name, 0))
 
 
 def settle(kind: ColumnKind, stored: Stored, counts: Mapping[str, int], *, decimal_comma: bool) -> str:
@@ -93,7 +142,7 @@ def settle(kind: ColumnKind, stored: Stored, counts: Mapping[str, int], *, decim
     Parameters
     ----------
     counts : mapping of str to int
-        How many cells gave each of the `hints`.
+        How many cells were of each form.
     decimal_comma : bool
         Whether the file leaves commas free to be decimal marks.
 
@@ -113,7 +162,7 @@ def settle(kind: ColumnKind, stored: Stored, counts: Mapping[str, int], *, decim
         unsettled = counts.get(mark, 0) == counts.get(f"{mark} thousands", 0) and not counts.get("large", 0)
         return f"{mark}?" if unsettled and counts.get(mark, 0) else mark
     if kind == "date":
-        form = max(DATES, key=lambda name: counts.get(name, 0))
+        form = _form(counts)
         if len(form) > 1:
             return form
         first, second = (counts.get(f"{form} day {place}", 0) > 0 for place in (1, 2))
@@ -183,8 +232,11 @@ def _date(column: Expr, stored: Stored, style: str) -> Expr:
     if stored != "text" or style.endswith("?"):
         return ibis.null("date")
     form, order = (style, "ymd") if style in DATES else (style[1], style.replace(style[1], ""))
-    parts = {letter: column.re_extract(DATES[form], order.index(letter) + 1) for letter in "ymd"}
-    iso = parts["y"] + "-" + parts["m"].lpad(2, "0") + "-" + parts["d"].lpad(2, "0")
+    if form == "iso":
+        iso = column.left(10)
+    else:
+        parts = {letter: column.re_extract(DATES[form], order.index(letter) + 1) for letter in "ymd"}
+        iso = parts["y"] + "-" + parts["m"].lpad(2, "0") + "-" + parts["d"].lpad(2, "0")
     return column.re_search(DATES[form]).ifelse(iso, ibis.null("string")).try_cast("date")
 
 

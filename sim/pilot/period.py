@@ -11,7 +11,7 @@ from sim.errors import Problem, ProblemsError
 from sim.pilot.engine import Expr
 from sim.pilot.findings import row_problems, tally
 from sim.pilot.layout import Field, Layout
-from sim.pilot.parse import parsed, within
+from sim.pilot.parse import counted, parsed, within
 from sim.pilot.part import did_you_mean, listed
 from sim.pilot.source import Source
 
@@ -108,27 +108,28 @@ def find_periods(
     looked = replace(looked, distinct=any(part.counted for part in layout.parts)).known().styled(source)
     table = looked.typed(source)
     text, day = table["_x0"], table["date"]
-    found = source.run(
-        table.aggregate(filled=text.count(), bad=table["_bad0"].cast("int64").sum(), labels=text.nunique())
-    ).to_pylist()[0]
-    if not found["filled"]:
+    by_day = table.group_by(day).agg(filled=text.count(), bad=counted(table["_bad0"]))
+    days = source.run(by_day.order_by("date")).to_pylist()
+    filled, bad = (sum(row[name] for row in days) for name in ("filled", "bad"))
+    if not filled:
         if launch is None:
             return None
         told = f'the column "{header}" is empty'
         raise ProblemsError(Problem(told, "a time in each row", key=f"{key}.period"))
-    if not found["bad"]:
-        dated = table.filter(day.notnull())
-        days = source.run(dated.group_by("date").agg(n=dated.count()).order_by("date"))
-        style = looked.fields[0].style or "iso"
-        return _dated([row["date"] for row in days.to_pylist()], launch, style, header, key)
-    if found["bad"] < found["filled"] or looked.fields[0].style not in ("iso", ""):
+    if not bad:
+        known = [row["date"] for row in days if row["date"] is not None]
+        return _dated(known, launch, looked.fields[0].style or "iso", header, key)
+    if bad < filled or looked.fields[0].style not in ("iso", ""):
         looked = replace(looked, distinct=False)
-        raise ProblemsError(*row_problems(source, looked, (), tally(source, looked, (), _arms(looked))))
-    if found["labels"] > _MOST_LABELS:
-        told = f'the column "{header}" has {found["labels"]} different values'
+        count = tally(source, looked, looked.typed(source), (), _arms(looked))
+        raise ProblemsError(*row_problems(source, looked, (), count))
+    labels = table.filter(text.notnull()).select("_x0").distinct()
+    found = [row["_x0"] for row in source.run(labels.order_by("_x0").limit(_MOST_LABELS + 1)).to_pylist()]
+    if len(found) > _MOST_LABELS:
+        most = source.run(table.aggregate(labels=text.nunique())).to_pylist()[0]["labels"]
+        told = f'the column "{header}" has {most} different values'
         raise ProblemsError(Problem(told, "dates, or at most 2000 labels", key=f"{key}.period"))
-    rows = source.run(table.group_by("_x0").agg(n=table.count()).order_by("_x0")).to_pylist()
-    return _labelled([row["_x0"] for row in rows if row["_x0"] is not None], launch, header, key)
+    return _labelled(found, launch, header, key)
 
 
 def _arms(layout: Layout) -> int:

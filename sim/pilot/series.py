@@ -47,7 +47,7 @@ def read_column(file: Path, shown: str, column: str, key: str) -> FloatArray:
         .styled(source)
     )
     table = layout.typed(source)
-    count = tally(source, layout, (), 1)
+    count = tally(source, layout, table, (), 1)
     problems = row_problems(source, layout, (), count)
     if count.used != count.rows:
         found = f"{count.rows[0] - count.used[0]} of {count.rows[0]} rows have an empty cell"
