@@ -146,7 +146,7 @@ def test_text_is_read_alike(
     for dsn in ("${PILOT_DSN}", "${DUCK_DSN}"):
         source = open_warehouse(Reading(None, "texts", "outcomes.x", {}, table="texts", dsn=dsn))
         table = source.parts[0].table([0, 1])
-        (style,) = styles([(table.c0, kind, "text")], table, source.run, decimal_comma=False)
+        (style,) = styles([("c0", kind, "text")], table, source.run, decimal_comma=False)
         value = within(parsed(table.c0, kind, "text", style.rstrip("?")), kind)
         found.append(
             source.run(table.select(table.c1, cell=table.c0, value=value).order_by("c1")).to_pydict()

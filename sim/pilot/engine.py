@@ -15,11 +15,11 @@ import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from sim.pilot import alike
+from sim.pilot.remembered import compiled
 
 type Stored = Literal["text", "integer", "real", "flag", "date", "other"]
 """How a column lies in its file; ``other`` (lists, intervals, …) is shown as text and never parsed."""
@@ -247,8 +247,8 @@ class Engine:
         name = self._stages.get(known)
         if name is None:
             name = self._stages[known] = f"sim stage {len(self._stages)}"
-            self._parts[name] = expression
             found = self._counted(expression)
+            self._parts[name] = expression if alike.TIMES in found.schema() else found
             if alike.TIMES in found.schema():
                 self._kept.stages[name] = f"{name} alike"
                 self._parts[f"{name} alike"] = found
@@ -293,7 +293,7 @@ class Engine:
                 return
             if sum(map(self._first, self._published)) > alike.MOST:
                 return
-            for name in _compiled(expression.op())[1]:
+            for name in compiled(expression.op())[1]:
                 if name in self._parts:
                     rows = self._whole(self._parts[name])
                     self.duckdb.execute(f"CREATE TEMP TABLE {identifier(name)} AS {rows}")
@@ -301,13 +301,13 @@ class Engine:
 
     def _whole(self, expression: Expr) -> str:
         """Return the statement of an expression with the parts that it needs."""
-        sql, tables = _compiled(expression.op())
+        sql, tables = compiled(expression.op())
         needed, todo = set[str](), list(tables)
         while todo:
             name = todo.pop()
             if name in self._parts and name not in needed:
                 needed.add(name)
-                todo += _compiled(self._parts[name].op())[1]
+                todo += compiled(self._parts[name].op())[1]
         # A part is made after those that it reads.
         parts = [
             f"{identifier(name)} AS NOT MATERIALIZED ({_sql(part)})"
@@ -320,17 +320,7 @@ class Engine:
 
 
 def _sql(expression: Expr) -> str:
-    return _compiled(expression.op())[0]
-
-
-@lru_cache(maxsize=1024)
-def _compiled(node: Any) -> tuple[str, tuple[str, ...]]:
-    """Return the SQL of an expression and the tables that it reads: the same for the next file of a kind."""
-    import ibis
-    import ibis.expr.operations as ops
-
-    sql = str(ibis.to_sql(node.to_expr(), dialect="duckdb", pretty=False))
-    return sql, tuple(table.name for table in node.find(ops.UnboundTable))
+    return compiled(expression.op())[0]
 
 
 def table(view: str, stored: Mapping[int, Stored]) -> Expr:

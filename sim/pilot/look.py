@@ -71,7 +71,7 @@ _MEASURED: dict[str, Any] = dict.fromkeys(
 def _styles(source: Source, part: Part, table: Expr, places: list[int]) -> dict[tuple[int, ColumnKind], str]:
     """Return how numbers and days are written in each column."""
     asked = [(i, kind) for i in places for kind in _WRITTEN]
-    columns = [(table[f"c{i}"], kind, part.stored[i]) for i, kind in asked]
+    columns = [(f"c{i}", kind, part.stored[i]) for i, kind in asked]
     found = dict(
         zip(asked, styles(columns, table, source.run, decimal_comma=part.delimiter != ","), strict=True)
     )

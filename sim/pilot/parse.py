@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sim.pilot.engine import Expr, Stored
+from sim.pilot.remembered import remembered
 from sim.records.columns import ColumnKind
 
 WHOLE = r"^[+-]?[0-9]+([eE][+-]?[0-9]+)?$"
@@ -66,68 +67,69 @@ def is_code(column: Expr, stored: Stored, codes: Sequence[float | str]) -> Expr:
 
 
 def styles(
-    columns: Sequence[tuple[Expr, ColumnKind, Stored]],
+    columns: Sequence[tuple[str, ColumnKind, Stored]],
     table: Expr,
     run: Callable[[Expr], Any],
     *,
     decimal_comma: bool,
-    rows: Expr | int = 1,
+    rows: str | None = None,
 ) -> list[str]:
     """Look at whole columns and return the one way in which each is written, see `settle`.
 
     Parameters
     ----------
-    columns : sequence of (Ibis column, kind, storage)
+    columns : sequence of (name, kind, storage)
         Columns of `table`.
     table : Ibis table
     run : callable
         That of the engine.
     decimal_comma : bool
         Whether the file leaves commas free to be decimal marks.
-    rows : Ibis column or int
-        How many rows each row stands for.
+    rows : str or None
+        Column that says how many rows each row stands for.
     """
     found: list[dict[str, int]] = [{} for _ in columns]
-    for hints in (_forms, _days):
-        asked = {
-            f"{i} {hint}": counted(condition, rows)
-            for i, column in enumerate(columns)
-            for hint, condition in hints(*column, found[i]).items()
-        }
-        counts = run(table.aggregate(**asked)).to_pylist()[0] if asked else {}
-        for name, count in counts.items():
+    texts = [(i, name, kind) for i, (name, kind, stored) in enumerate(columns) if stored == "text"]
+    asked: list[tuple[int, str, str]] = [each for each in texts if each[2] in (*NUMBERS, "date")]
+    while asked:
+        counts = run(_counts(table, tuple(asked), rows)).to_pylist()[0]
+        for name, number in counts.items():
             i, _, hint = name.partition(" ")
-            found[int(i)][hint] = count
+            found[int(i)][hint] = number
+        forms = [(i, name, _form(found[i])) for i, name, kind in asked if kind == "date"]
+        asked = [each for each in forms if len(each[2]) == 1]
     return [
         settle(kind, stored, counts, decimal_comma=decimal_comma)
         for (_, kind, stored), counts in zip(columns, found, strict=True)
     ]
 
 
-def _forms(column: Expr, kind: ColumnKind, stored: Stored, _: Mapping[str, int]) -> dict[str, Expr]:
-    """Return what to count, over the whole column, to learn how its cells are written."""
-    if stored != "text":
-        return {}
-    if kind in NUMBERS:
-        large = column.re_search(_FOUR_DIGITS)
+@remembered
+def _counts(table: Expr, columns: tuple[tuple[int, str, str], ...], rows: str | None) -> Expr:
+    """Return how many cells of each column give each hint; columns by number, name and what to look for."""
+    times = 1 if rows is None else table[rows]
+    asked = {
+        f"{i} {hint}": counted(condition, times)
+        for i, name, what in columns
+        for hint, condition in _hints(table[name], what).items()
+    }
+    return table.aggregate(**asked)
+
+
+def _hints(column: Expr, what: str) -> dict[str, Expr]:
+    """Return what tells how numbers or dates are written, or in dates of one form which part is the day."""
+    if what == "date":
+        return {form: column.re_search(pattern) for form, pattern in DATES.items()}
+    if what in DATES:
+        pattern = DATES[what]
+        parts = {place: column.re_extract(pattern, place).try_cast("int64") for place in (1, 2)}
         return {
-            "large": large,
-            **{mark: column.re_search(FRACTION[mark]) for mark in MARKS},
-            **{f"{mark} thousands": column.re_search(THOUSANDS[mark]) for mark in MARKS},
+            f"{what} day {place}": column.re_search(pattern) & (part > 12) for place, part in parts.items()
         }
-    return {form: column.re_search(pattern) for form, pattern in DATES.items()} if kind == "date" else {}
-
-
-def _days(column: Expr, kind: ColumnKind, stored: Stored, counts: Mapping[str, int]) -> dict[str, Expr]:
-    """Return what to count besides where the form of a date leaves open which part is the day."""
-    form = _form(counts)
-    if stored != "text" or kind != "date" or len(form) > 1:
-        return {}
-    pattern = DATES[form]
     return {
-        f"{form} day {place}": column.re_search(pattern)
-        & (column.re_extract(pattern, place).try_cast("int64") > 12)
-        for place in (1, 2)
+        "large": column.re_search(_FOUR_DIGITS),
+        **{mark: column.re_search(FRACTION[mark]) for mark in MARKS},
+        **{f"{mark} thousands": column.re_search(THOUSANDS[mark]) for mark in MARKS},
     }
 
 
