@@ -15,6 +15,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -272,32 +273,41 @@ class Engine:
         """
         found = self._counted(expression)
         asked = expression if alike.TIMES in found.schema() else found
-        self._hold_few(asked)
+        if self._few:
+            self._keep_parts(asked)
         sql = self._whole(asked)
-        if repeatable:
+        if alone := repeatable and not self._few:
             self.duckdb.execute("SET threads = 1")
         try:
             rows = self.duckdb.sql(sql).to_arrow_table()
         finally:
-            if repeatable:
+            if alone:
                 self.duckdb.execute("RESET threads")
         return rows.cast(expression.schema().to_pyarrow())
 
-    def _hold_few(self, expression: Expr) -> None:
-        """Keep the parts that an expression reads in memory where rows are few: others will read them too."""
+    @cached_property
+    def _few(self) -> bool:
+        """Whether rows are so few that parts are kept as they come; one thread is then quickest."""
         import duckdb
 
-        # What cannot be read is told of by the statement itself.
         with suppress(duckdb.Error):
             if any(map(self._is_large, self._published)):
-                return
-            if sum(map(self._first, self._published)) > alike.MOST:
-                return
-            for name in compiled(expression.op())[1]:
-                if name in self._parts:
-                    rows = self._whole(self._parts[name])
-                    self.duckdb.execute(f"CREATE TEMP TABLE {identifier(name)} AS {rows}")
-                    del self._parts[name]
+                return False
+            if sum(map(self._first, self._published)) <= alike.MOST:
+                self.duckdb.execute("SET threads = 1")
+                return True
+        return False
+
+    def _keep_parts(self, expression: Expr) -> None:
+        """Keep the parts that an expression reads in memory: others will read them too."""
+        import duckdb
+
+        for name in [name for name in compiled(expression.op())[1] if name in self._parts]:
+            # What cannot be read is told of by the statement itself.
+            with suppress(duckdb.Error):
+                rows = self._whole(self._parts[name])
+                self.duckdb.execute(f"CREATE TEMP TABLE {identifier(name)} AS {rows}")
+                del self._parts[name]
 
     def _whole(self, expression: Expr) -> str:
         """Return the statement of an expression with the parts that it needs."""
