@@ -291,10 +291,9 @@ class Engine:
         import duckdb
 
         # Several files are added up in an order of the engine's own, which is not that of rows as kept.
+        most = min(alike.MOST, alike.FIRST - 1)
         with suppress(duckdb.Error):
-            if len(self._published) == 1 and self._first(*self._published) <= min(
-                alike.MOST, alike.FIRST - 1
-            ):
+            if len(self._published) == 1 and self._first(*self._published) <= most:
                 self.duckdb.execute("SET threads = 1")
                 return True
         return False
