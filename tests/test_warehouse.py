@@ -20,7 +20,7 @@ from sim.pilot import postgres as room
 from sim.pilot.connect import open_warehouse
 from sim.pilot.engine import Engine
 from sim.pilot.exact import run_exactly
-from sim.pilot.parse import hints, parsed, settle, within
+from sim.pilot.parse import parsed, styles, within
 from sim.records.reading import Reading
 from tests.conftest import ROOT
 from tests.docs_blocks import blocks
@@ -146,14 +146,7 @@ def test_text_is_read_alike(
     for dsn in ("${PILOT_DSN}", "${DUCK_DSN}"):
         source = open_warehouse(Reading(None, "texts", "outcomes.x", {}, table="texts", dsn=dsn))
         table = source.parts[0].table([0, 1])
-        counts = {
-            name: c.fill_null(False).cast("int64").sum() for name, c in hints(table.c0, kind, "text").items()
-        }
-        style = ""
-        if counts:
-            style = settle(
-                kind, "text", source.run(table.aggregate(**counts)).to_pylist()[0], decimal_comma=False
-            )
+        (style,) = styles([("c0", kind, "text")], table, source.run, decimal_comma=False)
         value = within(parsed(table.c0, kind, "text", style.rstrip("?")), kind)
         found.append(
             source.run(table.select(table.c1, cell=table.c0, value=value).order_by("c1")).to_pydict()

@@ -64,7 +64,7 @@ def test_a_table_of_few_different_rows_is_read_once(there: Server, sent: list[st
     reads = [sql for sql in sent if "FROM pilot" in sql and "LIMIT 0" not in sql]
     assert len(reads) == 2
     assert f"LIMIT {alike.FIRST}" in reads[0]
-    assert len(sent) > 9
+    assert len(sent) > 5
     # No statement that a server may write into its log holds what the table does.
     assert not any("human" in sql for sql in reads)
 

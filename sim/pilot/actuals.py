@@ -107,7 +107,7 @@ def read_actuals(
     fields = [Field(headers[MONTH], "date", MONTH, blank=True)]
     fields += [Field(headers[name], kinds[name], f"c{i}", blank=True) for i, name in enumerate(used)]
     layout = Layout(source.parts, tuple(fields), None, headers.get(SEGMENT), (), {}).known().styled(source)
-    count = tally(source, layout, (), 1)
+    count = tally(source, layout, layout.typed(source), (), 1)
     if not count.rows[0] or count.rows[0] > _MOST_ROWS:
         found = f"the table has {count.rows[0] or 'no'} rows"
         raise ProblemsError(Problem(found, "a header, and a row for each actual month", file=shown))

@@ -14,6 +14,7 @@ from sim.pilot.actuals import MONTH, SEGMENT, Table
 from sim.pilot.columns import choose
 from sim.pilot.findings import plain, row_problems, rules_of, tally
 from sim.pilot.layout import Field, Layout, kept
+from sim.pilot.values import numbers
 from sim.records.arrays import FloatArray
 
 
@@ -79,15 +80,15 @@ def grouped(
     )
     layout = layout.known().styled(table.source)
     rules = rules_of(choice.column_set, layout)
-    count = tally(table.source, layout, rules, len(months))
+    typed = layout.typed(table.source)
+    count = tally(table.source, layout, typed, rules, len(months))
     if found := row_problems(table.source, layout, rules, count):
         raise ProblemsError(*found)
-    typed = layout.typed(table.source)
     chosen = typed.filter(kept(typed)).select("arm", "segment", *choice.headers)
     rows = table.source.run(
         choice.column_set.aggregate(chosen, ["arm", "segment"], dict(options)), repeatable=True
     )
-    groups: dict[str, Any] = {name: rows[name].to_numpy() for name in rows.column_names if name != "segment"}
+    groups: dict[str, Any] = {name: numbers(rows[name]) for name in rows.column_names if name != "segment"}
     places = {plain(name): i for i, name in enumerate(segments)}
     labels = [plain(text) for text in rows["segment"].to_pylist()]
     groups["segment"] = np.array([places[t] if len(segments) > 1 else 0 for t in labels], dtype=np.int64)

@@ -113,15 +113,17 @@ def _no_long_line(file: Path, shown: str) -> None:
     The engine reads a file in blocks by several threads, and leaves out a last line that is longer than a
     block without a word.
     """
-    before = 0
     with file.open("rb") as stream:
-        while piece := stream.read(_SAMPLE):
-            ends = piece.count(b"\n") or piece.count(b"\r")
-            if not ends and len(piece) == _SAMPLE:
-                found = f"a line of more than {_SAMPLE:,} bytes"
-                allowed = "a table with a line for each row"
-                raise ProblemsError(Problem(found, allowed, "", shown, before + 1))
-            before += ends
+        pieces = enumerate(iter(lambda: stream.read(_SAMPLE), b""))
+        whole = ((i, piece) for i, piece in pieces if len(piece) == _SAMPLE)
+        long = next((i for i, piece in whole if b"\n" not in piece and b"\r" not in piece), None)
+        if long is None:
+            return
+        stream.seek(0)
+        before = (stream.read(_SAMPLE) for _ in range(long))
+        lines = sum(piece.count(b"\n") or piece.count(b"\r") for piece in before)
+    found, allowed = f"a line of more than {_SAMPLE:,} bytes", "a table with a line for each row"
+    raise ProblemsError(Problem(found, allowed, "", shown, lines + 1))
 
 
 def _not_utf8(shown: str, line: int) -> Problem:

@@ -15,10 +15,12 @@ import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from sim.pilot import alike
+from sim.pilot.remembered import compiled
 
 type Stored = Literal["text", "integer", "real", "flag", "date", "other"]
 """How a column lies in its file; ``other`` (lists, intervals, …) is shown as text and never parsed."""
@@ -126,8 +128,9 @@ class Engine:
         self.readable: list[Path] = []
         self._views = 0
         self._stages: dict[Any, str] = {}
+        self._parts: dict[str, Expr] = {}
         self._published: dict[str, _Published] = {}
-        self._large: dict[str, bool] = {}
+        self._rows: dict[str, int] = {}
         self._kept = alike.Kept()
         self._sealed = False
         weakref.finalize(self, shutil.rmtree, self.scratch, ignore_errors=True)
@@ -186,10 +189,14 @@ class Engine:
         self.duckdb.execute(f"CREATE VIEW {identifier(name)} AS {select}")
 
     def _is_large(self, view: str) -> bool:
-        if view not in self._large:
+        return self._first(view) == alike.FIRST
+
+    def _first(self, view: str) -> int:
+        """Return the number of rows, as far as it tells large views from others."""
+        if view not in self._rows:
             some = f"SELECT 1 FROM {identifier(self._published[view].raw)} LIMIT {alike.FIRST}"  # noqa: S608
-            self._large[view] = self._ask(f"SELECT COUNT(*) FROM ({some})") == alike.FIRST  # noqa: S608
-        return self._large[view]
+            self._rows[view] = self._ask(f"SELECT COUNT(*) FROM ({some})")  # noqa: S608
+        return self._rows[view]
 
     def _keep(self, view: str, columns: Sequence[str]) -> str | None:
         """Keep the different rows of a large view in memory, where they are few: told by the first rows."""
@@ -231,22 +238,22 @@ class Engine:
         self.duckdb.execute("SET enable_external_access = false")
 
     def stage(self, expression: Expr) -> Expr:
-        """Return the expression as a view, so that what it computes is computed once.
+        """Return the expression as a named part of later statements, so that it is computed once.
 
-        Ibis writes a column that is used ten times ten times into one statement; a view keeps it whole.
+        Ibis writes a column that is used ten times ten times into one statement; a part with a name is whole.
         """
         import ibis
 
         known = expression.op()
-        view = self._stages.get(known)
-        if view is None:
-            view = self._stages[known] = f"sim stage {len(self._stages)}"
-            self.duckdb.sql(_sql(expression)).create_view(view)
+        name = self._stages.get(known)
+        if name is None:
+            name = self._stages[known] = f"sim stage {len(self._stages)}"
             found = self._counted(expression)
+            self._parts[name] = expression if alike.TIMES in found.schema() else found
             if alike.TIMES in found.schema():
-                self._kept.stages[view] = f"{view} alike"
-                self.duckdb.sql(_sql(found)).create_view(f"{view} alike")
-        return ibis.table(expression.schema(), name=view)
+                self._kept.stages[name] = f"{name} alike"
+                self._parts[f"{name} alike"] = found
+        return ibis.table(expression.schema(), name=name)
 
     def _counted(self, expression: Expr) -> Expr:
         """Return the expression over equal rows that are kept as one, where it can be asked of them."""
@@ -265,21 +272,65 @@ class Engine:
         digit every time, and a stored fit is recognised.
         """
         found = self._counted(expression)
-        sql = _sql(expression if alike.TIMES in found.schema() else found)
-        if repeatable:
+        asked = expression if alike.TIMES in found.schema() else found
+        if self._few:
+            self._keep_parts(asked)
+        sql = self._whole(asked)
+        if alone := repeatable and not self._few:
             self.duckdb.execute("SET threads = 1")
         try:
             rows = self.duckdb.sql(sql).to_arrow_table()
         finally:
-            if repeatable:
+            if alone:
                 self.duckdb.execute("RESET threads")
         return rows.cast(expression.schema().to_pyarrow())
 
+    @cached_property
+    def _few(self) -> bool:
+        """Whether rows are so few that parts are kept as they come; one thread is then quickest."""
+        import duckdb
+
+        # Several files are added up in an order of the engine's own, which is not that of rows as kept.
+        most = min(alike.MOST, alike.FIRST - 1)
+        with suppress(duckdb.Error):
+            if len(self._published) == 1 and self._first(*self._published) <= most:
+                self.duckdb.execute("SET threads = 1")
+                return True
+        return False
+
+    def _keep_parts(self, expression: Expr) -> None:
+        """Keep the parts that an expression reads in memory: others will read them too."""
+        import duckdb
+
+        for name in [name for name in compiled(expression.op())[1] if name in self._parts]:
+            # What cannot be read is told of by the statement itself.
+            with suppress(duckdb.Error):
+                rows = self._whole(self._parts[name])
+                self.duckdb.execute(f"CREATE TEMP TABLE {identifier(name)} AS {rows}")
+                del self._parts[name]
+
+    def _whole(self, expression: Expr) -> str:
+        """Return the statement of an expression with the parts that it needs."""
+        sql, tables = compiled(expression.op())
+        needed, todo = set[str](), list(tables)
+        while todo:
+            name = todo.pop()
+            if name in self._parts and name not in needed:
+                needed.add(name)
+                todo += compiled(self._parts[name].op())[1]
+        # A part is made after those that it reads.
+        parts = [
+            f"{identifier(name)} AS NOT MATERIALIZED ({_sql(part)})"
+            for name, part in self._parts.items()
+            if name in needed
+        ]
+        if not parts:
+            return sql
+        return f"WITH {', '.join(parts)}{', ' + sql[4:] if sql.startswith('WITH') else ' ' + sql}"
+
 
 def _sql(expression: Expr) -> str:
-    import ibis
-
-    return str(ibis.to_sql(expression, dialect="duckdb"))
+    return compiled(expression.op())[0]
 
 
 def table(view: str, stored: Mapping[int, Stored]) -> Expr:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sim.errors import Problem, Problems
-from sim.pilot.engine import Stored
+from sim.pilot.engine import Expr, Stored
 from sim.pilot.faults import EXAMPLES, cell_problems, rest, told
 from sim.pilot.layout import Layout, first_rows, kept
 from sim.pilot.parse import counted, label
@@ -127,9 +127,8 @@ def rules_of(column_set: ColumnSet, layout: Layout) -> tuple[Rule, ...]:
     return tuple(rule for rule in column_set.rules if set(rule.roles) <= roles)
 
 
-def tally(source: Source, layout: Layout, rules: Sequence[Rule], arms: int) -> Tally:
-    """Count, in one pass, what there is to say about the rows."""
-    table = layout.typed(source)
+def tally(source: Source, layout: Layout, table: Expr, rules: Sequence[Rule], arms: int) -> Tally:
+    """Count, in one pass, what there is to say about the rows of a `typed` table."""
     use = kept(table)
     asked = {
         "rows": table.count(),
@@ -159,6 +158,8 @@ def tally(source: Source, layout: Layout, rules: Sequence[Rule], arms: int) -> T
 def row_problems(source: Source, layout: Layout, rules: Sequence[Rule], count: Tally) -> list[Problem]:
     """Return every refused cell and impossible row, by file, with lines."""
     problems: list[Problem] = []
+    if not any((*count.bad, *count.broken)):
+        return problems
     for part in layout.parts:
         table = layout.typed(source, part)
         for i, field in enumerate(layout.fields):

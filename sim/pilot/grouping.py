@@ -11,9 +11,11 @@ import numpy as np
 from sim.contract import OutcomeModel, Ratio
 from sim.errors import Problem, ProblemsError
 from sim.pilot.columns import Choice
+from sim.pilot.engine import Expr
 from sim.pilot.inline import ARM
 from sim.pilot.layout import Layout, kept
 from sim.pilot.source import Source
+from sim.pilot.values import numbers
 from sim.records.arrays import FloatArray, IntArray
 from sim.records.reading import Reading
 
@@ -49,6 +51,8 @@ class Grouping:
     ----------
     source : Source
     layout : Layout
+    typed : Ibis table
+        Of the layout.
     choice : Choice
     model : OutcomeModel
     reading : Reading
@@ -56,6 +60,7 @@ class Grouping:
 
     source: Source
     layout: Layout
+    typed: Expr
     choice: Choice
     model: OutcomeModel
     reading: Reading
@@ -109,8 +114,7 @@ class Grouping:
     def _rows(self, extra: list[str]) -> tuple[dict[str, Any], Any]:
         """Return the grouped rows, cells in ``arm``, and the column that was asked for besides."""
         reading, layout = self.reading, self.layout
-        table = layout.typed(self.source)
-        used = table.filter(kept(table))
+        used = self.typed.filter(kept(self.typed))
         phased = reading.design == "difference-in-differences"
         by = ["arm", "segment", *extra]
         options = dict(reading.options)
@@ -126,7 +130,7 @@ class Grouping:
         rows = self.source.run(self.choice.column_set.aggregate(chosen, by, options), repeatable=True)
         texts = {"segment", "_cluster"}
         groups = {
-            name: np.array(rows[name].to_pylist(), dtype=object) if name in texts else rows[name].to_numpy()
+            name: np.array(rows[name].to_pylist(), dtype=object) if name in texts else numbers(rows[name])
             for name in rows.column_names
         }
         for name, values in groups.items():

@@ -49,7 +49,7 @@ def read_history(reading: Reading) -> History:
     month, units = _headers(reading, source)
     fields = (Field(month, "date", "month"), Field(units, "amount", "units"))
     layout = Layout(source.parts, fields, None, None, (), {}).known().styled(source)
-    count = tally(source, layout, (), 1)
+    count = tally(source, layout, layout.typed(source), (), 1)
     if count.rows[0] > _MOST_ROWS:
         found = f"the table has {count.rows[0]} rows"
         raise ProblemsError(Problem(found, "one row per month", _ADD_UP, reading.shown, key=reading.key))

@@ -8,7 +8,7 @@ from typing import Any
 
 from sim.errors import Problem, ProblemsError
 from sim.pilot.engine import Expr
-from sim.pilot.parse import counted, hints, label, parsed, settle, within
+from sim.pilot.parse import counted, label, parsed, styles, within
 from sim.pilot.part import Part
 from sim.pilot.source import Source, open_source
 from sim.records.columns import ColumnKind
@@ -19,6 +19,8 @@ _MOST_VALUES = 24
 _MONTH = r"^(?:19|20|21)[0-9]{2}[-/.](?:0[1-9]|1[0-2])$"
 _WRITTEN: tuple[ColumnKind, ...] = ("number", "date")
 _KINDS: tuple[ColumnKind, ...] = ("number", "count", "flag", "date")
+_AS: Mapping[ColumnKind, ColumnKind] = {"count": "number"}
+"""Kinds that are written as another is."""
 
 
 def look(file: Path, shown: str) -> Look:
@@ -68,22 +70,12 @@ _MEASURED: dict[str, Any] = dict.fromkeys(
 
 def _styles(source: Source, part: Part, table: Expr, places: list[int]) -> dict[tuple[int, ColumnKind], str]:
     """Return how numbers and days are written in each column."""
-    asked = {
-        f"{i} {kind} {name}": counted(condition)
-        for i in places
-        for kind in _WRITTEN
-        for name, condition in hints(table[f"c{i}"], kind, part.stored[i]).items()
-    }
-    counts = source.run(table.aggregate(**asked)).to_pylist()[0] if asked else {}
-    comma = part.delimiter != ","
-    found: dict[tuple[int, ColumnKind], str] = {}
-    for i in places:
-        for kind in _KINDS:
-            written = "number" if kind == "count" else kind
-            start = f"{i} {written} "
-            mine = {name.removeprefix(start): n for name, n in counts.items() if name.startswith(start)}
-            found[i, kind] = settle(kind, part.stored[i], mine, decimal_comma=comma)
-    return found
+    asked = [(i, kind) for i in places for kind in _WRITTEN]
+    columns = [(f"c{i}", kind, part.stored[i]) for i, kind in asked]
+    found = dict(
+        zip(asked, styles(columns, table, source.run, decimal_comma=part.delimiter != ","), strict=True)
+    )
+    return {(i, kind): found.get((i, _AS.get(kind, kind)), "") for i in places for kind in _KINDS}
 
 
 def _whole(

@@ -1,15 +1,17 @@
 """Strict parsing, as expressions of the engine.
 
-A column is read in two steps. First the whole column is looked at (`hints`) and one way of writing
-is settled on (`settle`): decimal points or commas, one form of date. Then each cell is parsed that
+A column is read in two steps. First the whole column is looked at and one way of writing
+is settled on (`styles`): decimal points or commas, one form of date. Then each cell is parsed that
 way (`parsed`), and what does not fit becomes NULL: it is never guessed and never rounded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from sim.pilot.engine import Expr, Stored
+from sim.pilot.remembered import remembered
 from sim.records.columns import ColumnKind
 
 WHOLE = r"^[+-]?[0-9]+([eE][+-]?[0-9]+)?$"
@@ -64,27 +66,76 @@ def is_code(column: Expr, stored: Stored, codes: Sequence[float | str]) -> Expr:
     return ibis.or_(*found).fill_null(False) if found else ibis.literal(False)
 
 
-def hints(column: Expr, kind: ColumnKind, stored: Stored) -> dict[str, Expr]:
-    """Return what to count, over the whole column, to learn how its cells are written."""
-    if stored != "text":
-        return {}
-    if kind in NUMBERS:
-        large = column.re_search(_FOUR_DIGITS)
+def styles(
+    columns: Sequence[tuple[str, ColumnKind, Stored]],
+    table: Expr,
+    run: Callable[[Expr], Any],
+    *,
+    decimal_comma: bool,
+    rows: str | None = None,
+) -> list[str]:
+    """Look at whole columns and return the one way in which each is written, see `settle`.
+
+    Parameters
+    ----------
+    columns : sequence of (name, kind, storage)
+        Columns of `table`.
+    table : Ibis table
+    run : callable
+        That of the engine.
+    decimal_comma : bool
+        Whether the file leaves commas free to be decimal marks.
+    rows : str or None
+        Column that says how many rows each row stands for.
+    """
+    found: list[dict[str, int]] = [{} for _ in columns]
+    texts = [(i, name, kind) for i, (name, kind, stored) in enumerate(columns) if stored == "text"]
+    asked: list[tuple[int, str, str]] = [each for each in texts if each[2] in (*NUMBERS, "date")]
+    while asked:
+        counts = run(_counts(table, tuple(asked), rows)).to_pylist()[0]
+        for name, number in counts.items():
+            i, _, hint = name.partition(" ")
+            found[int(i)][hint] = number
+        forms = [(i, name, _form(found[i])) for i, name, kind in asked if kind == "date"]
+        asked = [each for each in forms if len(each[2]) == 1]
+    return [
+        settle(kind, stored, counts, decimal_comma=decimal_comma)
+        for (_, kind, stored), counts in zip(columns, found, strict=True)
+    ]
+
+
+@remembered
+def _counts(table: Expr, columns: tuple[tuple[int, str, str], ...], rows: str | None) -> Expr:
+    """Return how many cells of each column give each hint; columns by number, name and what to look for."""
+    times = 1 if rows is None else table[rows]
+    asked = {
+        f"{i} {hint}": counted(condition, times)
+        for i, name, what in columns
+        for hint, condition in _hints(table[name], what).items()
+    }
+    return table.aggregate(**asked)
+
+
+def _hints(column: Expr, what: str) -> dict[str, Expr]:
+    """Return what tells how numbers or dates are written, or in dates of one form which part is the day."""
+    if what == "date":
+        return {form: column.re_search(pattern) for form, pattern in DATES.items()}
+    if what in DATES:
+        pattern = DATES[what]
+        parts = {place: column.re_extract(pattern, place).try_cast("int64") for place in (1, 2)}
         return {
-            "large": large,
-            **{mark: column.re_search(FRACTION[mark]) for mark in MARKS},
-            **{f"{mark} thousands": column.re_search(THOUSANDS[mark]) for mark in MARKS},
+            f"{what} day {place}": column.re_search(pattern) & (part > 12) for place, part in parts.items()
         }
-    if kind == "date":
-        counts = {}
-        for form, pattern in DATES.items():
-            counts[form] = column.re_search(pattern)
-            if len(form) == 1:
-                for place in (1, 2):
-                    part = column.re_extract(pattern, place)
-                    counts[f"{form} day {place}"] = counts[form] & (part.try_cast("int64") > 12)
-        return counts
-    return {}
+    return {
+        "large": column.re_search(_FOUR_DIGITS),
+        **{mark: column.re_search(FRACTION[mark]) for mark in MARKS},
+        **{f"{mark} thousands": column.re_search(THOUSANDS[mark]) for mark in MARKS},
+    }
+
+
+def _form(counts: Mapping[str, int]) -> str:
+    """Return the form that most dates have."""
+    return max(DATES, key=lambda name: counts.get(name, 0))
 
 
 def settle(kind: ColumnKind, stored: Stored, counts: Mapping[str, int], *, decimal_comma: bool) -> str:
@@ -93,7 +144,7 @@ def settle(kind: ColumnKind, stored: Stored, counts: Mapping[str, int], *, decim
     Parameters
     ----------
     counts : mapping of str to int
-        How many cells gave each of the `hints`.
+        How many cells were of each form.
     decimal_comma : bool
         Whether the file leaves commas free to be decimal marks.
 
@@ -113,7 +164,7 @@ def settle(kind: ColumnKind, stored: Stored, counts: Mapping[str, int], *, decim
         unsettled = counts.get(mark, 0) == counts.get(f"{mark} thousands", 0) and not counts.get("large", 0)
         return f"{mark}?" if unsettled and counts.get(mark, 0) else mark
     if kind == "date":
-        form = max(DATES, key=lambda name: counts.get(name, 0))
+        form = _form(counts)
         if len(form) > 1:
             return form
         first, second = (counts.get(f"{form} day {place}", 0) > 0 for place in (1, 2))
@@ -183,8 +234,11 @@ def _date(column: Expr, stored: Stored, style: str) -> Expr:
     if stored != "text" or style.endswith("?"):
         return ibis.null("date")
     form, order = (style, "ymd") if style in DATES else (style[1], style.replace(style[1], ""))
-    parts = {letter: column.re_extract(DATES[form], order.index(letter) + 1) for letter in "ymd"}
-    iso = parts["y"] + "-" + parts["m"].lpad(2, "0") + "-" + parts["d"].lpad(2, "0")
+    if form == "iso":
+        iso = column.left(10)
+    else:
+        parts = {letter: column.re_extract(DATES[form], order.index(letter) + 1) for letter in "ymd"}
+        iso = parts["y"] + "-" + parts["m"].lpad(2, "0") + "-" + parts["d"].lpad(2, "0")
     return column.re_search(DATES[form]).ifelse(iso, ibis.null("string")).try_cast("date")
 
 

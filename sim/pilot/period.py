@@ -11,7 +11,7 @@ from sim.errors import Problem, ProblemsError
 from sim.pilot.engine import Expr
 from sim.pilot.findings import row_problems, tally
 from sim.pilot.layout import Field, Layout
-from sim.pilot.parse import parsed, within
+from sim.pilot.parse import counted, parsed, styles, within
 from sim.pilot.part import did_you_mean, listed
 from sim.pilot.source import Source
 
@@ -103,32 +103,34 @@ def find_periods(
     ProblemsError
         When dates can be read in several ways, labels have no order, or the launch is not among them.
     """
-    field = Field(header, "date", "date")
-    looked = replace(layout, fields=(field,), segment=None, cluster=None, period=None)
-    looked = replace(looked, distinct=any(part.counted for part in layout.parts)).known().styled(source)
-    table = looked.typed(source)
-    text, day = table["_x0"], table["date"]
-    found = source.run(
-        table.aggregate(filled=text.count(), bad=table["_bad0"].cast("int64").sum(), labels=text.nunique())
-    ).to_pylist()[0]
-    if not found["filled"]:
+    stored = layout.stored(header)
+    cells = layout.wanted(source)
+    values = source.engine.stage(cells.group_by(_x=cells["_period"]).agg(_n=cells.count()))
+    (style,) = styles([("_x", "date", stored)], values, source.run, decimal_comma=False, rows="_n")
+    values = source.engine.stage(values.mutate(date=parsed(values["_x"], "date", stored, style)))
+    values = source.engine.stage(values.select("_x", date=within(values["date"], "date")))
+    text, day = values["_x"], values["date"]
+    by_day = values.group_by("date").agg(labels=text.count(), bad=counted(text.notnull() & day.isnull()))
+    days = source.run(by_day.order_by("date")).to_pylist()
+    labels, bad = (sum(row[name] for row in days) for name in ("labels", "bad"))
+    if not labels:
         if launch is None:
             return None
         told = f'the column "{header}" is empty'
         raise ProblemsError(Problem(told, "a time in each row", key=f"{key}.period"))
-    if not found["bad"]:
-        dated = table.filter(day.notnull())
-        days = source.run(dated.group_by("date").agg(n=dated.count()).order_by("date"))
-        style = looked.fields[0].style or "iso"
-        return _dated([row["date"] for row in days.to_pylist()], launch, style, header, key)
-    if found["bad"] < found["filled"] or looked.fields[0].style not in ("iso", ""):
-        looked = replace(looked, distinct=False)
-        raise ProblemsError(*row_problems(source, looked, (), tally(source, looked, (), _arms(looked))))
-    if found["labels"] > _MOST_LABELS:
-        told = f'the column "{header}" has {found["labels"]} different values'
+    if not bad:
+        known = [row["date"] for row in days if row["date"] is not None]
+        return _dated(known, launch, style or "iso", header, key)
+    if bad < labels or style not in ("iso", ""):
+        field = Field(header, "date", "date", stored=stored, style=style)
+        looked = replace(layout, fields=(field,), segment=None, cluster=None, period=None)
+        count = tally(source, looked, looked.typed(source), (), _arms(looked))
+        raise ProblemsError(*row_problems(source, looked, (), count))
+    if labels > _MOST_LABELS:
+        told = f'the column "{header}" has {labels} different values'
         raise ProblemsError(Problem(told, "dates, or at most 2000 labels", key=f"{key}.period"))
-    rows = source.run(table.group_by("_x0").agg(n=table.count()).order_by("_x0")).to_pylist()
-    return _labelled([row["_x0"] for row in rows if row["_x0"] is not None], launch, header, key)
+    rows = source.run(values.filter(text.notnull()).select("_x").order_by("_x")).to_pylist()
+    return _labelled([row["_x"] for row in rows], launch, header, key)
 
 
 def _arms(layout: Layout) -> int:

@@ -10,6 +10,7 @@ from sim.errors import Problem, ProblemsError
 from sim.pilot.findings import row_problems, tally
 from sim.pilot.layout import Field, Layout
 from sim.pilot.source import open_source
+from sim.pilot.values import numbers
 from sim.records.arrays import FloatArray
 
 
@@ -46,7 +47,7 @@ def read_column(file: Path, shown: str, column: str, key: str) -> FloatArray:
         .styled(source)
     )
     table = layout.typed(source)
-    count = tally(source, layout, (), 1)
+    count = tally(source, layout, table, (), 1)
     problems = row_problems(source, layout, (), count)
     if count.used != count.rows:
         found = f"{count.rows[0] - count.used[0]} of {count.rows[0]} rows have an empty cell"
@@ -55,5 +56,5 @@ def read_column(file: Path, shown: str, column: str, key: str) -> FloatArray:
         problems.append(Problem("the table has no rows", "a header and rows", file=shown, key=column))
     if problems:
         raise ProblemsError(*problems)
-    values: FloatArray = source.run(table.select("value"), repeatable=True)["value"].to_numpy()
+    values: FloatArray = numbers(source.run(table.select("value"), repeatable=True)["value"])
     return np.array(values, dtype=np.float64)

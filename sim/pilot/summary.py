@@ -118,11 +118,12 @@ def opened(reading: Reading, model: OutcomeModel) -> Opened:
     rules = rules_of(choice.column_set, layout)
     # Without arm and period columns the phases of a row are in its own dates.
     arms = reading.arms if arm is not None or layout.launch is not None else reading.arms[-1:]
-    count = tally(source, layout, rules, len(arms))
+    typed = layout.typed(source)
+    count = tally(source, layout, typed, rules, len(arms))
     _take(problems, row_problems(source, layout, rules, count))
     _judge(reading, arms, choice, count, shown, problems)
     problems.raise_if_any()
-    return Opened(Grouping(source, layout, choice, model, reading), periods, arms, labels, count)
+    return Opened(Grouping(source, layout, typed, choice, model, reading), periods, arms, labels, count)
 
 
 def _take(problems: Problems, found: Sequence[Problem]) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sim.pilot.engine import Engine, Stored
 from sim.pilot.part import Part
 
@@ -59,6 +61,14 @@ def arrow_type(kind: Stored) -> Any:
 
     types = {"integer": pa.int64(), "real": pa.float64(), "flag": pa.bool_(), "date": pa.date32()}
     return types.get(kind, pa.string())
+
+
+def numbers(column: Any) -> Any:
+    """Return a PyArrow column of numbers as an array; where one is missing it is NaN, which takes pandas."""
+    import pyarrow as pa
+
+    plain = not column.null_count and column.type in (pa.int64(), pa.float64())
+    return np.from_dlpack(column.combine_chunks()) if plain else column.to_numpy()
 
 
 def batch(columns: Sequence[Sequence[Any]], kinds: Sequence[Stored], schema: pyarrow.Schema) -> Any:

@@ -253,8 +253,8 @@ MUTANTS = (
     Mutant(
         "arms of a table swapped where it is read",
         "sim/pilot/layout.py",
-        'cells["_arm"].cases(*self.labels.items())',
-        'cells["_arm"].cases(*((k, len(self.labels) - 1 - v) for k, v in self.labels.items()))',
+        'cells["_arm"].cases(*labels)',
+        'cells["_arm"].cases(*((k, len(labels) - 1 - v) for k, v in labels))',
         ("test_pilot_checks.py::test_several_treated_arms_keep_their_order",),
     ),
 )
