@@ -80,7 +80,7 @@ def log_discount(columns: FloatArray) -> tuple[FloatArray, BoolArray]:
             again = np.flatnonzero(usual[rows] & ~near)
             if again.size == 0:
                 break
-            rows, columns, u, pull = rows[again], columns[:, again], u[again], pull[again]
+            rows, columns, u, pull = rows[again], columns.take(again, axis=1), u[again], pull[again]
         return np.where(usual & ((changes == 1) | (found < 0)), found, np.nan), twice
 
 
