@@ -237,5 +237,9 @@ class Given:
         factor = season(driver.seasonality, start.month if start else 1, self.horizon)
         if driver.growth_path is None:
             return factor
-        grown = growth(self.scalar(driver.growth_path, 0.0), self.horizon)
+        grown = self.grown(driver.growth_path)
         return factor * grown if driver.seasonality else grown
+
+    def grown(self, path: str) -> FloatArray:
+        """Return the factor by which something has grown, (sample or 1, month)."""
+        return self.part(("growth", path), lambda: growth(self.scalar(path, 0.0), self.horizon))
