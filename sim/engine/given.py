@@ -210,23 +210,36 @@ class Given:
         self, name: str, segments: tuple[str, ...], mix: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Return the two factors of a driver's units, (sample or 1, segment) and (sample or 1, month)."""
-        driver = self.volume_plan(name)
+        driver, course = self.volume_plan(name), self.course(name)
         if driver.of is not None and driver.share_path is not None:
             given: tuple[str, ...] = self.read("segments of", driver.share_path)
             if given and segments == (ALL,):
-                parts, course = self.driver_parts(name, given, np.ones(len(given)))
+                parts, _ = self.driver_parts(name, given, np.ones(len(given)))
                 return parts.sum(axis=1, keepdims=True), course
-            units, course = self.driver_parts(driver.of, segments, mix)
-            return units * self.by(driver.share_path, segments), course * self._factor(name)
-        if driver.history is not None:  # season and growth are in it
-            history: FloatArray = self.read("histories", name)
-            return mix[None, :], history
+            units, _ = self.driver_parts(driver.of, segments, mix)
+            return units * self.by(driver.share_path, segments), course
+        if driver.history is not None:
+            return mix[None, :], course
         if driver.monthly_path is None:
-            return np.zeros((1, len(segments))), np.zeros((1, self.horizon))
+            return np.zeros((1, len(segments))), course
         monthly = self.spread(driver.monthly_path, segments, mix)
         if driver.daily:
             monthly = monthly * self.scalar(driver.days_path, DAYS_PER_MONTH)
-        return monthly, self._factor(name)
+        return monthly, course
+
+    def course(self, name: str) -> FloatArray:
+        """Return a driver's course over the months, (sample or 1, month), by which all its units go."""
+        return self.part(("course", name), lambda: self._course(self.volume_plan(name)))
+
+    def _course(self, driver: VolumePlan) -> FloatArray:
+        if driver.of is not None and driver.share_path is not None:
+            return self.course(driver.of) * self._factor(driver.name)
+        if driver.history is not None:  # season and growth are in it
+            history: FloatArray = self.read("histories", driver.name)
+            return history
+        if driver.monthly_path is None:
+            return np.zeros((1, self.horizon))
+        return self._factor(driver.name)
 
     def _factor(self, name: str) -> FloatArray:
         """Return season and growth of a driver, (sample or 1, month)."""
@@ -237,5 +250,9 @@ class Given:
         factor = season(driver.seasonality, start.month if start else 1, self.horizon)
         if driver.growth_path is None:
             return factor
-        grown = growth(self.scalar(driver.growth_path, 0.0), self.horizon)
+        grown = self.grown(driver.growth_path)
         return factor * grown if driver.seasonality else grown
+
+    def grown(self, path: str) -> FloatArray:
+        """Return the factor by which something has grown, (sample or 1, month)."""
+        return self.part(("growth", path), lambda: growth(self.scalar(path, 0.0), self.horizon))

@@ -68,17 +68,17 @@ class Parts:
     def _taken(self, key: Key) -> tuple[Any, dict[Key, Any]] | None:
         for made, known in self._earlier:
             part = made.get(key)
-            if part is not None and all(self._unchanged(what, then, known) for what, then in part[1].items()):
+            if part is None:
+                continue
+            for what, then in part[1].items():
+                if what not in known:  # each input is compared once
+                    now = self._look(what)
+                    known[what] = now is then or same(now, then)
+                if not known[what]:
+                    break
+            else:
                 return part
         return None
-
-    def _unchanged(self, what: Key, then: Any, known: dict[Key, bool]) -> bool:
-        """Tell whether an input is as it was in an earlier simulation; each is compared once."""
-        answer = known.get(what)
-        if answer is None:
-            now = self._look(what)
-            answer = known[what] = now is then or same(now, then)
-        return answer
 
 
 def same(a: Any, b: Any) -> bool:

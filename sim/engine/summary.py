@@ -145,7 +145,8 @@ def measured(world: World, strategy: Strategy, only: Collection[str], discount_r
         remedy = "look for a slip in volumes, values and costs"
         raise ProblemsError(Problem("the amounts are too large to be added up", "below 1e150", remedy))
     states = strategy.outcomes.values()
-    revenues = [state.revenue for state in states if state.revenue is not None]
+    revenues = [state.revenue for state in states] if "revenue" in only else []
+    earned = [revenue for revenue in revenues if revenue is not None]
     customers = {"cpa", "ltv_cac"} & set(only)
     acquired = [
         state.projection.units.sum(axis=(1, 2))
@@ -159,7 +160,7 @@ def measured(world: World, strategy: Strategy, only: Collection[str], discount_r
         discount_rate=discount_rate,
         payback_within=plan.payback_within,
         timing=plan.timing,
-        revenue=sum(revenues[1:], start=revenues[0]) if revenues else None,
+        revenue=sum(earned[1:], start=earned[0]) if earned else None,
         acquired=sum(acquired[1:], start=acquired[0]) if acquired else None,
         lifetime_value=_lifetime_value(world, strategy) if "ltv_cac" in only else None,
         only=only,

@@ -130,7 +130,9 @@ class Units(Given):
         """Return course times reach for each term, (sample or 1, month)."""
 
         def build() -> tuple[FloatArray, ...]:
-            share = self.reach(name).share
+            plan, share = self.outcome_plan(name), self.reach(name).share
+            if plan.volume is not None and plan.after is None:  # whatever its units are
+                return (self.course(plan.volume.name) * share,)
             return tuple(course * share for _, course in self.volume(name, strategy))
 
         return self.part(("shapes", name, strategy), build)

@@ -12,7 +12,7 @@ from sim.engine.units import Term, Units
 from sim.records.arrays import FloatArray, IntArray
 from sim.records.projection import ArmState, Projection
 from sim.simulation.cashflow import Ledger, blank, flow, total
-from sim.simulation.timeline import DAYS_PER_MONTH, growth
+from sim.simulation.timeline import DAYS_PER_MONTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class OutcomeState:
         Computes `projection`, which money can often do without; None for an outcome without a volume.
     cash : (sample, month 0 … horizon) array or None
         None for a KPI.
-    revenue : (sample,) array or None
-        Undiscounted revenue, where the value has a price.
+    earn : callable
+        Computes `revenue`, which few metrics need.
     weigh : callable
         Computes `weights`, which only summaries need.
     """
@@ -38,13 +38,18 @@ class OutcomeState:
     treated: ArmState
     project: Callable[[], Projection] | None
     cash: FloatArray | None
-    revenue: FloatArray | None
+    earn: Callable[[], FloatArray | None]
     weigh: Callable[[], FloatArray]
 
     @property
     def projection(self) -> Projection | None:
         """Units by segment and month; None for an outcome without a volume."""
         return None if self.project is None else self.project()
+
+    @property
+    def revenue(self) -> FloatArray | None:
+        """Undiscounted revenue, (sample,), where the value has a price and there is a volume."""
+        return self.earn()
 
     @property
     def weights(self) -> FloatArray:
@@ -124,7 +129,7 @@ class World(Units):
             treated,
             (lambda: self.projection(name, strategy)) if acts else None,
             None if plan.kpi else self.part(("cash", *key), lambda: self._cash(name, strategy)),
-            self.part(("revenue", *key), lambda: self._revenue(name, strategy)) if acts else None,
+            lambda: self.part(("revenue", *key), lambda: self._revenue(name, strategy)) if acts else None,
             lambda: self.part(("weights", *key), lambda: self._weights(name, strategy)),
         )
 
@@ -209,5 +214,5 @@ class World(Units):
             amount=None if item.amount_path is None else self.scalar(item.amount_path, 0.0),
             first=item.first,
             last=item.last,
-            growth=None if item.growth_path is None else growth(self.scalar(item.growth_path, 0.0), horizon),
+            growth=None if item.growth_path is None else self.grown(item.growth_path),
         )

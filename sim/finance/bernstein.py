@@ -17,6 +17,9 @@ from sim.records.arrays import FloatArray, IntArray
 # Two roots closer than this, or a polynomial flatter than this, cannot be told apart in doubles.
 _NARROW = 1e-9
 _FLAT = 1e-13
+ALONE = 2**18
+"""Multiplications that the library of matrices does without a second thread. That one would wait for more by
+burning a core, which costs far more than it saves."""
 
 
 def sign_changes(values: FloatArray) -> IntArray:
@@ -77,7 +80,11 @@ def isolate(coefficients: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]
     flat = _FLAT * np.abs(coefficients).sum(axis=1)
     index = np.arange(rows)
     low, high = np.zeros(rows), np.ones(rows)
-    pieces = coefficients @ _to_bernstein(width - 1).T
+    pieces = np.empty_like(coefficients)
+    block = max(ALONE // width**2, 1)
+    for start in range(0, rows, block):
+        some = slice(start, start + block)
+        np.matmul(coefficients[some], _to_bernstein(width - 1).T, out=pieces[some])
     while index.size:
         changes = sign_changes(pieces)
         one = changes == 1

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from sim.finance.discount import Timing, npv
 from sim.finance.irr import Status, irr, mirr
-from sim.finance.payback import Payback, paid_back_by, payback
+from sim.finance.payback import Payback, lasting_payback, paid_back_by, payback
 from sim.finance.spread import Block, distribution, mean, quantile
 from sim.records.arrays import BoolArray, FloatArray
 
@@ -223,10 +223,14 @@ def measure_samples(
     def plain() -> Payback:
         return payback(by_month())
 
+    @cache
+    def lasting() -> FloatArray:
+        return plain().lasting if "payback_first_months" in wanted else lasting_payback(by_month())
+
     def by_target(month: float) -> BoolArray:
         if "payback_months" not in wanted and float(month).is_integer():
             return paid_back_by(by_month(), int(month))
-        return plain().lasting <= month
+        return lasting() <= month
 
     @cache
     def rates() -> tuple[Mapping[str, FloatArray], BoolArray]:
@@ -247,9 +251,9 @@ def measure_samples(
         "irr": lambda: rates()[0]["irr"],
         "irr_monthly": lambda: rates()[0]["irr_monthly"],
         "mirr": lambda: mirr(net, discount_rate, discount_rate, timing),
-        "payback_months": lambda: plain().lasting,
+        "payback_months": lasting,
         "payback_first_months": lambda: plain().first,
-        "payback_discounted_months": lambda: payback(net * factors).lasting,
+        "payback_discounted_months": lambda: lasting_payback(net * factors),
         "benefit": lambda: total_benefit,
         "cost": lambda: total_cost,
         "peak_funding": lambda: np.maximum(0.0, -np.cumsum(net, axis=1).min(axis=1)) + 0.0,
@@ -277,18 +281,19 @@ def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:
 def _rates(net: FloatArray, timing: Timing) -> tuple[Mapping[str, FloatArray], BoolArray]:
     """IRR per sample, −1 where nothing comes in, +inf where nothing goes out; and which have no rate."""
     found = irr(net, timing)
-    first = net[np.arange(net.shape[0]), np.argmax(net != 0, axis=1)]
+    first = net[:, 0].copy()
+    idle = np.flatnonzero(first == 0)
+    first[idle] = net[idle, np.argmax(net[idle] != 0, axis=1)]
     # Money in first and out later is borrowing: its rate is a price paid, not a return.
-    defined = (found.status == Status.UNIQUE) & (first < 0)
-
+    undefined = (found.status != Status.UNIQUE) | (first >= 0)
+    rest = np.flatnonzero(undefined)
+    unrated = net[rest]
     # What pays without ever costing beats every rate; as the lowest rank it would read as a loss.
-    pure_gain = (net >= 0).all(axis=1) & (net > 0).any(axis=1)
-
-    def ranked(rate: FloatArray) -> FloatArray:
-        ends = np.select([found.total_loss, pure_gain], [-1.0, np.inf], np.nan)
-        return np.where(defined, rate, ends)
-
-    return {"irr": ranked(found.annual), "irr_monthly": ranked(found.monthly)}, ~defined
+    pure_gain = (unrated >= 0).all(axis=1) & (unrated > 0).any(axis=1)
+    ends = np.select([found.total_loss[rest], pure_gain], [-1.0, np.inf], np.nan)
+    for rate in (found.annual, found.monthly):
+        rate[rest] = ends
+    return {"irr": found.annual, "irr_monthly": found.monthly}, undefined
 
 
 def _rate_block(values: FloatArray, undefined: BoolArray) -> Block:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.records.arrays import BoolArray, FloatArray
+from sim.records.arrays import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,21 @@ def payback(flows: FloatArray) -> Payback:
     """
     columns = np.ascontiguousarray(flows.T)
     cumulative = running(columns)
-    months_below = _below(columns, cumulative)
-    every, count = np.arange(flows.shape[0]), flows.shape[-1]
-    # argmin and argmax stop at the first hit, and tell 0 where there is none.
-    below, backwards = (np.ascontiguousarray(months.T) for months in (months_below, months_below[::-1]))
-    first = np.argmin(below, axis=-1)
-    first[below[every, first]] = count
-    lasting = count - np.argmax(backwards, axis=-1)
-    lasting[~below[every, lasting - 1]] = 0
+    below = _below(columns, cumulative)
+    first, lasting = len(below) - _last(~below[::-1]), _last(below)
     return Payback(_within_month(columns, cumulative, first), _within_month(columns, cumulative, lasting))
+
+
+def lasting_payback(flows: FloatArray) -> FloatArray:
+    """Return the lasting payback alone, as `payback` does.
+
+    Parameters
+    ----------
+    flows : (sample, H + 1) array [currency]
+    """
+    columns = np.ascontiguousarray(flows.T)
+    cumulative = running(columns)
+    return _within_month(columns, cumulative, _last(_below(columns, cumulative)))
 
 
 def paid_back_by(flows: FloatArray, month: int) -> BoolArray:
@@ -99,13 +105,13 @@ def running(columns: FloatArray) -> FloatArray:
 
 def _below(columns: FloatArray, cumulative: FloatArray, start: int = 0) -> BoolArray:
     """Return where the cumulative flow is below zero by more than rounding, (month from `start`, row)."""
-    below = cumulative[start:] < 0.0
+    below: BoolArray = cumulative[start:] < 0.0
     # A break-even to the cent must not be lost to rounding (-1 + 10 × 0.1 < 0 in binary): allow
     # the error bound of recursive summation, (number of terms) × eps × Σ|terms|. Few rows come so near.
     count = len(columns)
     share = count * np.finfo(np.float64).eps
     bound = share * count * max(columns.max(initial=0.0), -columns.min(initial=0.0))
-    near = (below != (cumulative[start:] <= bound)) | (below != (cumulative[start:] < -bound))
+    near = np.abs(cumulative[start:]) <= bound
     if near.any():
         rows = np.flatnonzero(near.any(axis=0))
         exact = share * running(np.abs(columns[:, rows]))
@@ -113,7 +119,13 @@ def _below(columns: FloatArray, cumulative: FloatArray, start: int = 0) -> BoolA
     return below
 
 
-def _within_month(columns: FloatArray, cumulative: FloatArray, month: np.ndarray) -> FloatArray:
+def _last(hit: BoolArray) -> IntArray:
+    """Return the number of the last month with a hit, 1 for the first one; 0 without any."""
+    months = np.arange(1, len(hit) + 1, dtype=np.uint16)[:, None]
+    return (hit * months).max(axis=0).astype(np.int64)
+
+
+def _within_month(columns: FloatArray, cumulative: FloatArray, month: IntArray) -> FloatArray:
     """Turn the first month at or above zero into a point in time."""
     horizon = len(columns) - 1
     rows = np.arange(columns.shape[1])

@@ -51,7 +51,9 @@ def log_root(
         u[inner] = 0.5 * (left[inner] + right[inner])
     pull = 0.5 * (size - up * total)
     roots = np.full(first.size, np.nan)
-    active, looking = np.arange(first.size), wanted.copy()
+    active = np.flatnonzero(wanted)
+    columns, up, pull = columns.take(active, axis=1), up[active], pull[active]
+    left, right, u, looking = left[active], right[active], u[active], wanted[active]
     for _ in range(_MOST):
         value, slope, curve = polynomial(columns, np.exp(u))
         value *= up
@@ -74,7 +76,8 @@ def log_root(
         if going == 0:
             return roots
         if 2 * going < looking.size:  # what is found costs nothing any more
-            active, columns, up, pull = active[looking], columns[:, looking], up[looking], pull[looking]
+            active, columns = active[looking], columns.compress(looking, axis=1)
+            up, pull = up[looking], pull[looking]
             left, right, u, looking = left[looking], right[looking], u[looking], looking[looking]
     roots[active[looking]] = u[looking]
     return roots

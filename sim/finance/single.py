@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sim.finance.bernstein import ALONE
 from sim.finance.roots import polynomial, step
 from sim.records.arrays import BoolArray, FloatArray, IntArray
 
@@ -20,7 +21,6 @@ _NEAR = 3e-5
 """A last step, in the same units, whose cube is rounding."""
 _STEPS = 3
 _GRID = 2.0**28
-_BLOCK = 512
 _TINY, _HUGE = 1e-200, 1e200
 
 
@@ -52,8 +52,9 @@ def log_discount(columns: FloatArray) -> tuple[FloatArray, BoolArray]:
     nodes = _NODES / degree
     f = np.empty((nodes.size, n))
     powers = np.exp(np.outer(nodes, np.arange(degree + 1.0)))
-    for start in range(0, n, _BLOCK):  # too small to be worth a second thread to the library of matrices
-        block = slice(start, start + _BLOCK)
+    length = max(ALONE // powers.size // 16, 1) * 16  # by 16 rows, whatever the rest: so is it summed
+    for start in range(0, n, length):
+        block = slice(start, start + length)
         np.matmul(powers, columns[:, block], out=f[:, block])
     below = (f < 0).view(np.uint8)
     left = np.add.reduce(below, axis=0, dtype=np.uint8).astype(np.int64)
@@ -79,7 +80,7 @@ def log_discount(columns: FloatArray) -> tuple[FloatArray, BoolArray]:
             again = np.flatnonzero(usual[rows] & ~near)
             if again.size == 0:
                 break
-            rows, columns, u, pull = rows[again], columns[:, again], u[again], pull[again]
+            rows, columns, u, pull = rows[again], columns.take(again, axis=1), u[again], pull[again]
         return np.where(usual & ((changes == 1) | (found < 0)), found, np.nan), twice
 
 

@@ -81,7 +81,7 @@ def flow(
     rows = max((len(values) for values in given if values is not None), default=1)
     t = np.arange(1, horizon + 1)
     window = ((t >= first) & (t <= (horizon if last is None else last))).astype(float)[None, :]
-    factor = window if growth is None else window * growth
+    factor = window if growth is None else growth if window.all() else window * growth
     cash = blank(rows, horizon)
     if monthly is not None:
         np.multiply(monthly, factor, out=cash[:, 1:])

@@ -96,7 +96,7 @@ MUTANTS = (
     Mutant(
         "a cost's own growth ignored",
         CASH,
-        "factor = window if growth is None else window * growth",
+        "factor = window if growth is None else growth if window.all() else window * growth",
         "factor = window",
         (f"{MONTHS}::test_a_stream_of_cash_by_month",),
     ),
