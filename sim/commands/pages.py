@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from sim.commands.what_if import WHAT_IF, write_what_if
-from sim.engine.workers import begun
 from sim.engine.world import World
-from sim.language import language, spoken_in
+from sim.language import spoken_in
 from sim.report.pictures import fetch, keep, picture
-from sim.report.stored import Stored, language_of
+from sim.report.stored import language_of
 from sim.report.write import MANIFEST, amend
 
 PAGE = "report.html"
@@ -96,30 +95,10 @@ def draw_pages(
         with _DRAWING, ThreadPoolExecutor(1) as pool:
             # Simulating is compiled code for the most part, and leaves the interpreter to the drawing.
             beside = None if told is None else pool.submit(write_what_if, folder, *told)
-            draw_plots(folder, vectors=vectors, fits=_begin_fits(folder, vectors=vectors))
+            draw_plots(folder, vectors=vectors)
             if beside is not None:
                 beside.result()
             render(folder, manifest)
         for path, (fit, name) in pictures.items():
             if path.is_file():
                 keep(fit, name, path)
-
-
-def _begin_fits(folder: Path, *, vectors: bool) -> Callable[[], None]:
-    """Draw pictures in processes of their own where several fits lack some; return what waits for them."""
-    from sim.report import style
-    from sim.report.fit_plots import lacking
-
-    with style.vectors(vectors):
-        stems = lacking(Stored(folder), folder / "plots")
-    if len(stems) < 2:
-        return lambda: None
-    return begun(_draw_fit, [(folder, stem, language(), vectors) for stem in stems])
-
-
-def _draw_fit(folder: Path, stem: str, spoken: str, vectors: bool) -> None:
-    from sim.report import style
-    from sim.report.fit_plots import draw_fit
-
-    with spoken_in(spoken), style.theme(), style.vectors(vectors):
-        draw_fit(Stored(folder), stem, folder / "plots")

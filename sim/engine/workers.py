@@ -125,37 +125,6 @@ def guarded(do: Callable[[Any], Any], index: int, task: Any, *, among: bool = Tr
         _at_work.reset(token)
 
 
-def begun(do: Callable[..., object], tasks: Sequence[tuple[Any, ...]]) -> Callable[[], None]:
-    """Begin tasks in processes of this machine, whose results are what they leave in files.
-
-    Returns
-    -------
-    callable
-        Waits for them. Where a process dies, or this one may start none, what they leave is missing.
-    """
-    if inside_worker() or all_cores() < 2:
-        return lambda: None
-    from joblib import Parallel, delayed
-
-    pool = Parallel(
-        n_jobs=-1,
-        return_as="generator",
-        backend="loky",
-        batch_size=1,
-        initializer=follow,
-        initargs=(os.getpid(),),
-    )
-    done = pool(delayed(do)(*task) for task in tasks)
-
-    def wait() -> None:
-        with warnings.catch_warnings(), suppress(BrokenProcessPool):
-            warnings.filterwarnings("ignore", message="A worker stopped", category=UserWarning)
-            for _ in done:
-                pass
-
-    return wait
-
-
 def follow(parent: int) -> None:
     """Have this process end when its parent does, however that ends, and leave Ctrl-C to it."""
     gc.set_threshold(100_000)  # compiling makes many objects, and they stay: a sixteenth of its time

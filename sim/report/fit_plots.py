@@ -26,39 +26,26 @@ _PROB = 0.9
 _LINE = 84  # characters that fit below the axis
 
 
-def lacking(stored: Stored, folder: Path) -> list[str]:
-    """Return the stems of stored posteriors that lack a picture."""
-    return [
-        stem
-        for stem in stored.posteriors()
-        if not all(style.is_drawn(folder / f"{kind}_{stem}.png") for kind in KINDS)
-    ]
-
-
-def draw_fit(stored: Stored, stem: str, folder: Path) -> None:
-    """Draw chains, prior against posterior, and the predictive check of a stored posterior.
+def fit_plots(stored: Stored, folder: Path) -> list[Path]:
+    """Draw chains, prior against posterior, and the predictive check of each stored posterior.
 
     A picture that is there already stays; what a posterior does not hold is not drawn.
     """
-    import xarray as xr
-
+    known = {file_name(name): name for name in stored.summary["outcomes"]}
     draw: dict[str, Callable[[str, Any, Path], None]] = {
         "posterior": posterior_plot,
         "prior": _prior,
         "predictive": _predictive,
     }
-    name = {file_name(name): name for name in stored.summary["outcomes"]}.get(stem, stem)
-    with xr.open_datatree(stored.posteriors()[stem], engine="h5netcdf") as tree:
-        for kind in KINDS:
-            target = folder / f"{kind}_{stem}.png"
-            if not style.is_drawn(target):
-                draw[kind](name, tree, target)
+    for stem, file in stored.posteriors().items():
+        targets = {kind: folder / f"{kind}_{stem}.png" for kind in KINDS}
+        missing = {kind: target for kind, target in targets.items() if not style.is_drawn(target)}
+        if missing:
+            import xarray as xr
 
-
-def fit_plots(stored: Stored, folder: Path) -> list[Path]:
-    """Draw each stored posterior as far as it is not drawn yet; see `draw_fit`."""
-    for stem in lacking(stored, folder):
-        draw_fit(stored, stem, folder)
+            with xr.open_datatree(file, engine="h5netcdf") as tree:
+                for kind, target in missing.items():
+                    draw[kind](known.get(stem, stem), tree, target)
     drawn = [folder / f"{kind}_{stem}.png" for kind in KINDS for stem in stored.posteriors()]
     return [path for path in drawn if path.is_file()]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ _BESIDE = 14  # letters that fit beside the curve
 _HALO = [withStroke(linewidth=3, foreground="white")]
 
 
-def draw(run: Path, *, vectors: bool = False, fits: Callable[[], None] = lambda: None) -> list[Path]:
+def draw(run: Path, *, vectors: bool = False) -> list[Path]:
     """Draw every plot for which the run has figures.
 
     Parameters
@@ -36,8 +35,6 @@ def draw(run: Path, *, vectors: bool = False, fits: Callable[[], None] = lambda:
         ``cash_flow.parquet`` and ``posterior/*.nc``.
     vectors : bool
         Write ``plots/*.svg`` too, beside the PNGs.
-    fits : callable
-        Waits for pictures of fits that others draw meanwhile; those that are missing then are drawn here.
 
     Returns
     -------
@@ -55,7 +52,6 @@ def draw(run: Path, *, vectors: bool = False, fits: Callable[[], None] = lambda:
                 cash_fan(stored, folder),
             ]
         drawn += [effects(stored, folder), effect_by_period(stored, folder)]
-        fits()
         drawn += fit_plots(stored, folder)
     return [path for path in drawn if path is not None]
 
