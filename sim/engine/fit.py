@@ -25,6 +25,9 @@ from sim.simulation.draws import child
 _AHEAD = 2
 """How many fits are sampled while another one is finished."""
 
+type Job = tuple[str, Sequence[PilotSummary], Mapping[str, Any]]
+"""The name of a model, the statistics that it is fitted to one by one, and how; see `begin`."""
+
 type Progress = Callable[[str, float], None]
 """Called with the outcome's name and the share of its fit that is done."""
 
@@ -77,46 +80,33 @@ def fit_each(
         A cluster on which each fit is a task of its own.
     """
     sampler = Sampler(draws=plan.draws, tune=plan.tune, chains=plan.chains)
-    jobs: dict[str, dict[str, Any]] = {
-        name: {
-            "priors": plan.outcomes[name].priors,
+    jobs: dict[str, Job] = {}
+    for name in summaries:
+        outcome = plan.outcomes[name]
+        how = {
+            "priors": outcome.priors,
             "sampler": sampler,
             # Outcomes are independent in the posterior only if their chains are.
-            "seed": int(child(plan.seed, plan.outcomes[name].path).integers(2**31)),
-            "source": source(plan.outcomes[name].model.name),
+            "seed": int(child(plan.seed, outcome.path).integers(2**31)),
+            "source": source(outcome.model.name),
             "store": store,
         }
-        for name in summaries
-    }
-    kinds = {name: plan.outcomes[name].model.name for name in jobs}
-    new = [
-        name
-        for name in jobs
-        if refit or not all(is_stored(models()[kinds[name]], each, **jobs[name]) for each in summaries[name])
-    ]
+        jobs[name] = (outcome.model.name, summaries[name], how)
+    new = {name: job for name, job in jobs.items() if refit or not _are_stored(job)}
     tell = progress or (lambda _name, _share: None)
-    to_compile = [
-        name
-        for name in new
-        if not is_kept(models()[kinds[name]], summaries[name][0], jobs[name]["priors"], jobs[name]["source"])
-    ]
-
     if workers is not None and new:
-        return _on_workers(workers, kinds, summaries, jobs, refit, tell)
-
-    def size(name: str) -> int:
-        return len(models()[kinds[name]].data(summaries[name][0], jobs[name]["priors"]))
-
-    if len(to_compile) < 2 or inside_worker():
+        return _on_workers(workers, jobs, refit, tell)
+    if inside_worker() or sum(not _is_compiled(job) for job in new.values()) < 2:
         # The longest is sampled last, beside what is done with the others.
-        order = [name for name in jobs if name not in new] + sorted(new, key=size)
-        fits = _fits(order, kinds, summaries, jobs, refit, tell)
+        order = [name for name in jobs if name not in new]
+        order += sorted(new, key=lambda name: _size(new[name]))
+        fits = _fits({name: jobs[name] for name in order}, refit, tell)
         return {name: fits[name] for name in jobs}
     from joblib import Parallel, delayed
 
     # Compiling takes as long as a model is large: the longest are begun first, so that none is left alone.
-    new.sort(key=size, reverse=True)
-    for name in new:
+    order = sorted(new, key=lambda name: -_size(jobs[name]))
+    for name in order:
         tell(name, 0.0)
     fits = {}
     try:
@@ -127,66 +117,76 @@ def fit_each(
             # Compiling takes hundreds of MB, after which loky replaces a worker and takes it for a leak. Its
             # thread says so; where warnings are errors that would end it, and the wait with it.
             warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
-            done = pool(delayed(_fits)([name], kinds, summaries, jobs, refit) for name in new)
-            for name, fitted in zip(new, done, strict=True):
+            done = pool(delayed(_fits)({name: jobs[name]}, refit) for name in order)
+            for name, fitted in zip(order, done, strict=True):
                 tell(name, 1.0)
                 fits |= fitted
     except BrokenProcessPool:
-        late = ", ".join(name for name in new if name not in fits)
+        late = ", ".join(name for name in order if name not in fits)
         found = f"a process died while it was fitting one of: {late}"
         remedy = "see that there is memory enough, and run it again: what was fitted is kept"
         raise ProblemsError(Problem(found, remedy=remedy)) from None
-    stored = _fits([name for name in jobs if name not in fits], kinds, summaries, jobs, False, tell)
-    return {name: (fits | stored)[name] for name in jobs}
+    fits |= _fits({name: job for name, job in jobs.items() if name not in new}, False, tell)
+    return {name: fits[name] for name in jobs}
+
+
+def _are_stored(job: Job) -> bool:
+    kind, summaries, how = job
+    return all(is_stored(models()[kind], summary, **how) for summary in summaries)
+
+
+def _is_compiled(job: Job) -> bool:
+    kind, summaries, how = job
+    return is_kept(models()[kind], summaries[0], how["priors"], how["source"])
+
+
+def _size(job: Job) -> int:
+    """Return how many arrays the model takes, which tells how long it is compiled and sampled."""
+    kind, summaries, how = job
+    return len(models()[kind].data(summaries[0], how["priors"]))
 
 
 def _on_workers(
-    workers: Workers,
-    kinds: Mapping[str, str],
-    summaries: Mapping[str, Sequence[PilotSummary]],
-    jobs: Mapping[str, Mapping[str, Any]],
-    refit: bool,
-    tell: Progress,
+    workers: Workers, jobs: Mapping[str, Job], refit: bool, tell: Progress
 ) -> Mapping[str, list[Fit]]:
     """Fit everything on a cluster, and take what is stored then."""
-    tasks = [([name], kinds, {name: [summary]}, jobs, refit) for name in jobs for summary in summaries[name]]
+    tasks = [
+        ({name: (kind, [summary], how)}, refit)
+        for name, (kind, summaries, how) in jobs.items()
+        for summary in summaries
+    ]
     with at_work(workers) as each:
         done = iter(all_done(each(_task, tasks, lambda share: tell(next(iter(jobs)), share))))
-    return {name: [next(done)[name][0] for _ in summaries[name]] for name in jobs}
+    return {name: [next(done)[name][0] for _ in summaries] for name, (_, summaries, _) in jobs.items()}
 
 
-def _task(task: tuple[Any, ...]) -> dict[str, list[Fit]]:
+def _task(task: tuple[Mapping[str, Job], bool]) -> dict[str, list[Fit]]:
     return _fits(*task)
 
 
 def _fits(
-    names: Sequence[str],
-    kinds: Mapping[str, str],
-    summaries: Mapping[str, Sequence[PilotSummary]],
-    jobs: Mapping[str, Mapping[str, Any]],
-    refit: bool,
-    tell: Progress = lambda _name, _share: None,
+    jobs: Mapping[str, Job], refit: bool, tell: Progress = lambda _name, _share: None
 ) -> dict[str, list[Fit]]:
     """Fit outcomes, in whichever process; the models are found by name, since they are not data.
 
     Sampling keeps threads of its own busy, judging and storing this one: the next are sampled meanwhile.
     """
-    fits: dict[str, list[Fit]] = {name: [] for name in names}
+    fits: dict[str, list[Fit]] = {name: [] for name in jobs}
     begun: deque[tuple[str, Callable[[], Fit]]] = deque()
 
     def finish_first() -> None:
         name, finish = begun.popleft()
         fits[name].append(finish())
 
-    for name in names:
-        for done, summary in enumerate(summaries[name]):
+    for name, (kind, summaries, how) in jobs.items():
+        shares = [0.0] * len(summaries)
+        for i, summary in enumerate(summaries):
 
-            def told(share: float, name: str = name, done: int = done) -> None:
-                tell(name, (done + share) / len(summaries[name]))
+            def told(share: float, name: str = name, shares: list[float] = shares, i: int = i) -> None:
+                shares[i] = share
+                tell(name, sum(shares) / len(shares))
 
-            begun.append(
-                (name, begin(models()[kinds[name]], summary, refit=refit, progress=told, **jobs[name]))
-            )
+            begun.append((name, begin(models()[kind], summary, refit=refit, progress=told, **how)))
             if len(begun) > _AHEAD:
                 finish_first()
     while begun:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,9 +112,8 @@ def begin(
     tell(0.0)
     seeds = np.random.SeedSequence(seed).spawn(3)
     compiled = density.compiled(model, summary, priors, source)
-    waiting = begin_sampling(
-        compiled, sampler, sampler.target_accept, start := int(seeds[0].generate_state(1)[0]), tell
-    )
+    start = int(seeds[0].generate_state(1)[0])
+    waiting = begin_sampling(compiled, sampler, sampler.target_accept, start, tell)
 
     def finish() -> Fit:
         tree, checks, figures = _judged(waiting(), compiled, sampler, start, tell)
@@ -236,22 +236,23 @@ def begin_sampling(
         progress_callback=heard,
         blocking=False,
     )
+    return partial(_drawn, running)
 
-    def wait() -> xarray.DataTree:
-        try:
-            tree: xarray.DataTree = running.wait()
-        except RuntimeError as error:
-            running.cancel()
-            told = str(error).strip().splitlines()
-            found = f"the model could not be sampled: {told[0] if told else 'no reason was given'}"
-            remedy = "look at the pilot's figures and at `prior` for something extreme"
-            raise ProblemsError(Problem(found, remedy=remedy)) from error
-        except BaseException:
-            running.cancel()
-            raise
-        return tree
 
-    return wait
+def _drawn(running: Any) -> xarray.DataTree:
+    """Wait for the draws."""
+    try:
+        tree: xarray.DataTree = running.wait()
+    except RuntimeError as error:
+        running.cancel()
+        told = str(error).strip().splitlines()
+        found = f"the model could not be sampled: {told[0] if told else 'no reason was given'}"
+        remedy = "look at the pilot's figures and at `prior` for something extreme"
+        raise ProblemsError(Problem(found, remedy=remedy)) from error
+    except BaseException:
+        running.cancel()
+        raise
+    return tree
 
 
 def missing(tree: xarray.DataTree, sampler: Sampler) -> tuple[Check, ...]:

@@ -53,7 +53,7 @@ MUTANTS = (
     Mutant(
         "one seed for the fits of all outcomes",
         "sim/engine/fit.py",
-        "child(plan.seed, plan.outcomes[name].path)",
+        "child(plan.seed, outcome.path)",
         'child(plan.seed, "outcomes")',
         (f"{TOLD}::test_outcomes_are_fitted_with_seeds_of_their_own",),
     ),
