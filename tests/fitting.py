@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sim.contract import OutcomeModel, Priors
-from sim.inference.fit import Sampler, fit
+from sim.inference.fit import Sampler, begin
 from sim.records.fit import Fit
 from sim.records.summary import PilotSummary
 from sim.registry import models, source
@@ -90,6 +90,11 @@ def rossi() -> PilotSummary:
 
 
 _SHELF = tempfile.TemporaryDirectory(prefix="sim-fits-")
+
+
+def fit(model: OutcomeModel, pilot: PilotSummary, priors: Priors, sampler: Sampler, **how: Any) -> Fit:
+    """Begin a fit and wait for it."""
+    return begin(model, pilot, priors, sampler, **how)()
 
 
 def run(pilot: PilotSummary, model: str, *, seed: int = 1, priors: Priors | None = None) -> Fit:

@@ -15,9 +15,9 @@ import xarray as xr
 from sim import cache
 from sim.contract import Priors
 from sim.inference import density
-from sim.inference.fit import Sampler, fit
+from sim.inference.fit import Sampler
 from sim.registry import models, source
-from tests.fitting import fitted, hillstrom
+from tests.fitting import fit, fitted, hillstrom
 
 CONVERSION = models()["conversion"]
 GIVEN = CONVERSION, hillstrom(), Priors(), source("conversion")
@@ -26,9 +26,9 @@ FRESH = """\
 import sys
 from pathlib import Path
 from sim.contract import Priors
-from sim.inference.fit import Sampler, fit
+from sim.inference.fit import Sampler
 from sim.registry import models, source
-from tests.fitting import hillstrom
+from tests.fitting import fit, hillstrom
 
 fit(models()["conversion"], hillstrom(), Priors(), Sampler(), seed=1, source=source("conversion"),
     store=Path(sys.argv[1]))

@@ -14,10 +14,10 @@ from scipy.special import expit, logit
 from sim.contract import Priors
 from sim.inference import density
 from sim.inference import fit as fitting
-from sim.inference.fit import Sampler, fit
+from sim.inference.fit import Sampler
 from sim.records.fit import Fit
 from sim.registry import models, source
-from tests.fitting import fitted, hillstrom, mcse, penn, rossi, run, summary
+from tests.fitting import fit, fitted, hillstrom, mcse, penn, rossi, run, summary
 
 CONVERSION = models()["conversion"]
 

@@ -12,10 +12,10 @@ from scipy.stats import norm
 
 from models import _drift, _predictor
 from sim.contract import OutcomeModel, Priors
-from sim.inference.fit import Sampler, fit
+from sim.inference.fit import Sampler
 from sim.records.summary import Design, Kind, PilotSummary, Series
 from sim.registry import models, source
-from tests.fitting import summary
+from tests.fitting import fit, summary
 from tests.test_models_contract import example
 
 

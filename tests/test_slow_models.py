@@ -317,9 +317,9 @@ def test_an_interrupted_process_stores_nothing(tmp_path: Path) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         from pathlib import Path
         from sim.contract import Priors
-        from sim.inference.fit import Sampler, fit
+        from sim.inference.fit import Sampler
         from sim.registry import models
-        from tests.fitting import hillstrom
+        from tests.fitting import fit, hillstrom
         def tell(share):
             if 0.01 < share < 0.9:
                 print("sampling", flush=True)

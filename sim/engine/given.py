@@ -82,7 +82,7 @@ class Given:
     Attributes
     ----------
     steady : bool
-        Whether a driver's months differ by one course that all its segments share: see `driver_parts`.
+        Whether a driver's months differ by one course that all its segments share: see `driver_units`.
     factors : (sample or 1, month 0 … horizon) array
         Discount factors.
     """
@@ -203,29 +203,22 @@ class Given:
                 return self.driver(name, given, np.ones(len(given))).sum(axis=1, keepdims=True)
             base = self.driver(driver.of, segments, mix) * self.by(driver.share_path, segments)[:, :, None]
             return base * self._factor(name)[:, None, :]
-        units, course = self.driver_parts(name, segments, mix)
-        return units[:, :, None] * course[:, None, :]
+        return self.driver_units(name, segments, mix)[:, :, None] * self.course(name)[:, None, :]
 
-    def driver_parts(
-        self, name: str, segments: tuple[str, ...], mix: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return the two factors of a driver's units, (sample or 1, segment) and (sample or 1, month)."""
-        driver, course = self.volume_plan(name), self.course(name)
+    def driver_units(self, name: str, segments: tuple[str, ...], mix: FloatArray) -> FloatArray:
+        """Return the factor of a driver's units that its `course` multiplies, (sample or 1, segment)."""
+        driver = self.volume_plan(name)
         if driver.of is not None and driver.share_path is not None:
             given: tuple[str, ...] = self.read("segments of", driver.share_path)
             if given and segments == (ALL,):
-                parts, _ = self.driver_parts(name, given, np.ones(len(given)))
-                return parts.sum(axis=1, keepdims=True), course
-            units, _ = self.driver_parts(driver.of, segments, mix)
-            return units * self.by(driver.share_path, segments), course
+                return self.driver_units(name, given, np.ones(len(given))).sum(axis=1, keepdims=True)
+            return self.driver_units(driver.of, segments, mix) * self.by(driver.share_path, segments)
         if driver.history is not None:
-            return mix[None, :], course
+            return mix[None, :]
         if driver.monthly_path is None:
-            return np.zeros((1, len(segments))), course
+            return np.zeros((1, len(segments)))
         monthly = self.spread(driver.monthly_path, segments, mix)
-        if driver.daily:
-            monthly = monthly * self.scalar(driver.days_path, DAYS_PER_MONTH)
-        return monthly, course
+        return monthly * self.scalar(driver.days_path, DAYS_PER_MONTH) if driver.daily else monthly
 
     def course(self, name: str) -> FloatArray:
         """Return a driver's course over the months, (sample or 1, month), by which all its units go."""

@@ -100,7 +100,8 @@ class Units(Given):
         plan, segments = self.outcome_plan(name), self.segments(name)
         assert plan.volume is not None  # noqa: S101  # the caller has looked
         if plan.after is None:
-            return (self.driver_parts(plan.volume.name, segments, self.mix(name)),)
+            driver = plan.volume.name
+            return ((self.driver_units(driver, segments, self.mix(name)), self.course(driver)),)
         before, found = plan.after, []
         share = self.reach(before).share
         for term, none, whole in zip(

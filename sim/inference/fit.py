@@ -147,11 +147,6 @@ def begin(
     return finish
 
 
-def fit(model: OutcomeModel, summary: PilotSummary, priors: Priors, sampler: Sampler, **how: Any) -> Fit:
-    """Return the posterior of one outcome; takes what `begin` takes."""
-    return begin(model, summary, priors, sampler, **how)()
-
-
 def is_stored(
     model: OutcomeModel,
     summary: PilotSummary,
@@ -162,7 +157,7 @@ def is_stored(
     source: bytes,
     store: Path,
 ) -> bool:
-    """Tell whether `fit` would find a stored fit; takes the same arguments."""
+    """Tell whether `begin` would find a stored fit; takes the same arguments."""
     return shelf.is_there(store, _key(model, summary, priors, sampler, seed, source))
 
 

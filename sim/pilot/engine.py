@@ -8,11 +8,12 @@ a statement, and with one of five types, so that parsing need not know the engin
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import uuid
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,6 +56,7 @@ _DUCKDB: dict[str, Stored] = {
 }
 
 
+_NAMES = re.compile(r"sim (?:part|stage) [0-9]+(?: alike)?")
 BLANKS = " \t\r\n\u00a0\u2007\u202f\u3000\ufeff\u200b"
 """What surrounds text in a cell without being part of it."""
 
@@ -302,7 +304,8 @@ class Engine:
         """Keep the parts that an expression reads in memory: others will read them too."""
         import duckdb
 
-        for name in [name for name in compiled(expression.op())[1] if name in self._parts]:
+        read = _names(compiled(expression.op()))
+        for name in [name for name in self._parts if name in read]:
             # What cannot be read is told of by the statement itself.
             with suppress(duckdb.Error):
                 rows = self._whole(self._parts[name])
@@ -310,27 +313,39 @@ class Engine:
                 del self._parts[name]
 
     def _whole(self, expression: Expr) -> str:
-        """Return the statement of an expression with the parts that it needs."""
-        sql, tables = compiled(expression.op())
-        needed, todo = set[str](), list(tables)
-        while todo:
-            name = todo.pop()
-            if name in self._parts and name not in needed:
-                needed.add(name)
-                todo += compiled(self._parts[name].op())[1]
-        # A part is made after those that it reads.
-        parts = [
-            f"{identifier(name)} AS NOT MATERIALIZED ({_sql(part)})"
-            for name, part in self._parts.items()
-            if name in needed
-        ]
-        if not parts:
-            return sql
-        return f"WITH {', '.join(parts)}{', ' + sql[4:] if sql.startswith('WITH') else ' ' + sql}"
+        def written(name: str) -> str:
+            part = compiled(self._parts[name].op())
+            return f"{identifier(name)} AS NOT MATERIALIZED ({part})"
+
+        return with_parts(compiled(expression.op()), self._parts, written)
 
 
-def _sql(expression: Expr) -> str:
-    return compiled(expression.op())[0]
+def with_parts(sql: str, parts: Collection[str], written: Callable[[str], str]) -> str:
+    """Return a statement with the named parts that it needs before it.
+
+    Parameters
+    ----------
+    sql : str
+    parts : collection of str
+        Names of all parts, in the order in which they were made.
+    written : callable
+        Takes a name, and returns what stands after ``WITH`` for this part.
+    """
+    needed: dict[str, str] = {}
+    todo = [sql]
+    while todo:
+        for name in _names(todo.pop()) & set(parts) - needed.keys():
+            needed[name] = written(name)
+            todo.append(needed[name])
+    if not needed:
+        return sql
+    before = ", ".join(needed[name] for name in parts if name in needed)
+    return f"WITH {before}{', ' + sql[4:] if sql.startswith('WITH') else ' ' + sql}"
+
+
+def _names(sql: str) -> set[str]:
+    """Return what may be names of parts in a statement; in a text of the user they would do no harm."""
+    return set(_NAMES.findall(sql))
 
 
 def table(view: str, stored: Mapping[int, Stored]) -> Expr:

@@ -28,10 +28,8 @@ def remembered[**P](build: Callable[P, Expr]) -> Callable[P, Expr]:
 
 
 @lru_cache(maxsize=_MOST)
-def compiled(node: Any) -> tuple[str, tuple[str, ...]]:
-    """Return the SQL of the expression of an Ibis node, and the names of the tables that it reads."""
+def compiled(node: Any) -> str:
+    """Return the SQL of the expression of an Ibis node."""
     import ibis
-    import ibis.expr.operations as ops
 
-    sql = str(ibis.to_sql(node.to_expr(), dialect="duckdb", pretty=False))
-    return sql, tuple(table.name for table in node.find(ops.UnboundTable))
+    return str(ibis.to_sql(node.to_expr(), dialect="duckdb", pretty=False))

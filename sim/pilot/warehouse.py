@@ -7,7 +7,6 @@ values of columns that tell groups, and refused cells as they are told to whoeve
 
 from __future__ import annotations
 
-import re
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,10 +15,8 @@ from typing import Any, Protocol
 from sim.errors import Problem
 from sim.pilot.alike import TIMES, Kept, UnweightedError, weighted
 from sim.pilot.dialects import bare, portable, told
-from sim.pilot.engine import Expr, Stored, identifier
+from sim.pilot.engine import Expr, Stored, identifier, with_parts
 from sim.pilot.exact import run_exactly
-
-_NAMES = re.compile(r"sim (?:part|stage) [0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,26 +166,19 @@ class Warehouse:
         return expression.op().replace(rewritten).to_expr()
 
     def _whole(self, sql: str) -> str:
-        """Return a statement with the named parts that it needs, in the order in which they were made."""
         from sqlglot import exp
 
-        needed, todo = set[str](), [sql]
-        while todo:
-            found = set(_NAMES.findall(todo.pop())) & self._parts.keys()
-            todo += [self._parts[name] for name in found - needed]
-            needed |= found
         dialect = sql_dialect(self.link.dialect)
-        parts = []
-        for name, part in self._parts.items():
-            if name in needed:
-                called = exp.to_identifier(name, quoted=True).sql(dialect=dialect)
-                # Patterns and roundings take long; anything else is quicker where it can be worked in.
-                alone = self.link.alone if " ~ " in part or "FLOOR(" in part else ""
-                whole = f"SELECT * FROM ({part}) AS q{alone}"  # noqa: S608  # no text of a user
-                parts.append(f"{called} AS {self.link.beside}({whole})")
-        if not parts:
-            return sql
-        return f"WITH {', '.join(parts)}{', ' + sql[4:] if sql.startswith('WITH') else ' ' + sql}"
+
+        def written(name: str) -> str:
+            part = self._parts[name]
+            called = exp.to_identifier(name, quoted=True).sql(dialect=dialect)
+            # Patterns and roundings take long; anything else is quicker where it can be worked in.
+            alone = self.link.alone if " ~ " in part or "FLOOR(" in part else ""
+            whole = f"SELECT * FROM ({part}) AS q{alone}"  # noqa: S608  # no text of a user
+            return f"{called} AS {self.link.beside}({whole})"
+
+        return with_parts(sql, self._parts, written)
 
 
 def arrow_table(rows: Sequence[Sequence[Any]], expression: Expr) -> Any:
