@@ -48,12 +48,14 @@ def posterior_plot(name: str, tree: Any, target: Path) -> None:
     rows = len(chosen.data_vars)
     # Draws that follow one another are alike, and the test of the ranks takes them to be independent.
     thinned = az.thin(chosen, sample_dims=["chain", "draw"])
+    # One in a hundred pictures may raise a false alarm, however many tests it shows (Bonferroni).
+    alpha = (1 - _BAND) / rows
     collection = az.plot_rank_dist(
         xr.DataTree.from_dict({"posterior": thinned}),
         kind="kde",
         compact=False,
         combined=True,
-        envelope_prob=_BAND,
+        envelope_prob=1 - alpha,
         backend="matplotlib",
         visuals={"label": False, "xlabel_rank": False},
         figure_kwargs={"figsize": (9.0, 1.5 + 1.1 * rows), "layout": "constrained"},
@@ -70,12 +72,13 @@ def posterior_plot(name: str, tree: Any, target: Path) -> None:
                 axes.xaxis.set_major_formatter(style.ticks())
             right.yaxis.set_major_formatter(style.ticks())
             for text in right.texts:  # ArviZ writes p, and α in brackets, which the foot tells
-                text.set_text(localised(text.get_text().partition("(")[0]))
+                shown = text.get_text().partition("(")[0].replace("p=0.00", "p<0.005")
+                text.set_text(localised(shown))
         chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
         below = _(
             "{chains} chains × {draws} draws; effects on the model's own (link) scale. Right: a chain that "
             "drew like the others stays near the line; p tests that, α = {alpha}."
-        ).format(chains=chains, draws=number(draws, 0), alpha=number(1 - _BAND, 2))
+        ).format(chains=chains, draws=number(draws, 0), alpha=number(alpha, 4))
         if thinned.sizes["draw"] < draws:
             told = _("Thinned to {draws} draws a chain, which are nearly independent.")
             below += " " + told.format(draws=number(thinned.sizes["draw"], 0))
